@@ -1,0 +1,131 @@
+// The kernel table: what one instruction-set variant offers to the runtime.
+// Matrices are f32, row-major; a Strided view reads element (i, j) at data[i*rs + j*cs], so a transpose is free.
+// T queries, S keys, H heads, d model width, V vocabulary.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace lathe {
+
+// What the operands of a matrix product are rounded to; sums are always f32.
+enum class Precision : int32_t { F32 = 0, BF16 = 1 };
+
+struct Strided {
+  const float* data;
+  int64_t rs, cs;
+};
+
+// One worker's temporary memory: a kernel takes what it needs, the runtime resets it between kernels.
+// Blocks are 64-byte aligned and stay valid until reset() or the end of the Frame they were taken in.
+class Scratch {
+ public:
+  // Gives back, when it goes out of scope, whatever was taken since it was made; frames nest.
+  class Frame {
+   public:
+    explicit Frame(Scratch&);
+    ~Frame();
+    Frame(const Frame&) = delete;
+    Frame& operator=(const Frame&) = delete;
+
+   private:
+    Scratch& scratch_;
+    int current_;
+    size_t used_;
+  };
+
+  Scratch() = default;
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  void* take(size_t bytes);  // throws std::bad_alloc
+  // Always inlined: a copy compiled for one instruction set must not serve another.
+  template <class T>
+  __attribute__((always_inline)) T* array(size_t n) {
+    return static_cast<T*>(take(n * sizeof(T)));
+  }
+  void reset();
+
+ private:
+  struct Block { char* data; size_t size, used; };
+  Block blocks_[32];
+  int count_ = 0, current_ = 0;
+};
+
+struct Attention {
+  int64_t T, S, nHeads, dHead, dHeadValue;
+  bool causal;               // query i sees key j only when j <= start + i
+  float scale;               // on the scores, in f32
+  float ropeBase;            // 0: no rotation; else pairs (i, i + dHead/2) turn by position * base^(-2i/dHead)
+  int64_t start;             // query i stands at row start + i of the keys; keys at rows >= start + T are not seen
+  const int32_t* positions;  // [S] or null (row index): the RoPE position of each key row; query i uses positions[start + i]
+  const int32_t* segments;   // [S] or null: query i sees key j only when segments[start + i] == segments[j]
+  const float *q, *k, *v;    // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue]
+  int64_t ldq, ldk, ldv;
+  const float* out;          // [T, H*dHeadValue], ld = H*dHeadValue (written by attention, read by attentionGrad)
+  const float* lse;          // [H, T] log-sum-exp of the scaled scores (likewise)
+};
+
+struct AttentionGrad {
+  const float* dout;  // [T, H*dHeadValue]
+  int64_t lddout;
+  float *dq, *dk, *dv;  // contiguous, overwritten
+};
+
+struct Norm {
+  int64_t rows, cols;
+  bool center;          // true: LayerNorm, false: RMSNorm
+  float eps;
+  const float *x, *gain, *bias;  // gain, bias: [cols] or null
+};
+
+struct CrossEntropy {
+  int64_t T, d, V;
+  const float* x;          // [T, d]
+  const void* packedW;     // pack(K = d, N = V) of the head: logits = x . W
+  const void* packedWT;    // pack(K = V, N = d): only for the gradient
+  const int32_t* targets;  // [T]; a negative target has loss 0 and no gradient
+};
+
+struct Kernels {
+  const char* name;  // "amx", "avx512bf16", "avx512", "avx2", "portable", "amx-emulated"
+
+  // B [K, N] into the panel form that matmul reads.
+  size_t (*packedBytes)(Precision, int64_t K, int64_t N);
+  void (*pack)(Precision, int64_t K, int64_t N, Strided B, void* packed);
+  // C [M, N] = A [M, K] . B, or C += A . B.
+  void (*matmul)(Precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, float* C, int64_t ldc,
+                 bool accumulate, Scratch&);
+
+  void (*attention)(Precision, const Attention&, Scratch&);  // writes out and lse
+  void (*attentionGrad)(Precision, const Attention&, const AttentionGrad&, Scratch&);
+
+  void (*norm)(const Norm&, float* y);
+  // dx overwritten; dgain and dbias ([cols], may be null) get the sum over rows, added when accumulate is set.
+  void (*normGrad)(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);
+
+  void (*softmax)(int64_t rows, int64_t cols, const float* x, float* y);
+
+  // losses [T] in nats, predictions [T] (arg-max, lowest index on ties), lse [T].
+  void (*crossEntropy)(Precision, const CrossEntropy&, float* losses, int32_t* predictions, float* lse, Scratch&);
+  // dx [T, d] overwritten; dW [V, d] (row v = gradient of logit v's weights), added when accumulate is set.
+  void (*crossEntropyGrad)(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,
+                           bool accumulate, Scratch&);
+
+  // y = f(x), n values; kinds are the Unary enum below.
+  void (*unary)(int32_t kind, int64_t n, const float* x, float* y);
+};
+
+enum Unary : int32_t {
+  kNeg, kExp, kLog, kSqrt, kReciprocal, kSquare, kAbs, kRelu, kStep, kGelu, kGeluDerivative, kSigmoid, kSilu,
+  kSiluDerivative, kSoftplus, kTanh,
+};
+
+// The variants compiled into this addon, best first, and whether this CPU can run each.
+struct Variant {
+  const Kernels* kernels;
+  bool supported;
+};
+int variants(const Variant** list);
+
+}  // namespace lathe

@@ -1,0 +1,182 @@
+// Matrix products on vectors: B in panels of kPanel columns, C in blocks of kRows x kPanel that stay in registers.
+// Packed B is [N / kPanel][words of K][kPanel]; packed A is [M / rows][words of K][rows].
+#include "gemm.h"
+
+#include "words.h"
+
+#if defined(LATHE_DOT_BF16)
+#include <immintrin.h>
+#endif
+
+namespace lathe::LATHE_VARIANT {
+
+namespace {
+
+// As many accumulators as the registers hold beside one row of B and a value of A.
+#if defined(__AVX512F__)
+constexpr int kRows = 14;
+#elif defined(__aarch64__)
+constexpr int kRows = 12;
+#else
+constexpr int kRows = 6;
+#endif
+constexpr int kVectors = 2;
+constexpr int kPanel = kVectors * W;
+constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays in L1
+constexpr int64_t kBlockBytes = 512 * 1024;    // of packed A, so that it stays in L2
+static_assert(kPackedStep % kPanel == 0);
+
+// What BF16 means where there are no tiles.
+#if defined(LATHE_DOT_BF16)
+using Half = Pairs;
+#else
+using Half = Rounded;
+#endif
+
+template <class Kind>
+LATHE_INLINE vf fma(int32_t a, vi b, vf c) {
+  if constexpr (Kind::depth == 1) {
+    float x;
+    __builtin_memcpy(&x, &a, 4);
+    return c + x * fromBits(b);
+  }
+#if defined(LATHE_DOT_BF16)
+  else return (vf)_mm512_dpbf16_ps((__m512)c, (__m512bh)splat(a), (__m512bh)b);
+#endif
+}
+
+struct Block {
+  int64_t words, rs, cs;  // of A, in words
+  const int32_t *a, *b;
+  float* c;
+  int64_t ldc, cols;  // cols <= kPanel
+  bool accumulate;
+};
+
+template <class Kind, int R>
+void microKernel(const Block& s) {
+  vf acc[R][kVectors] = {};
+  const int32_t *a = s.a, *b = s.b;
+  const int64_t rs = s.rs, cs = s.cs;
+  for (int64_t k = s.words; k > 0; --k) {
+    vi row[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) row[j] = load<vi>(b + j * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) acc[i][j] = fma<Kind>(a[i * rs], row[j], acc[i][j]);
+    a += cs;
+    b += kPanel;
+  }
+  if (s.cols == kPanel) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) {
+        float* c = s.c + i * s.ldc + j * W;
+        store(c, s.accumulate ? load(c) + acc[i][j] : acc[i][j]);
+      }
+    return;
+  }
+  float block[R][kPanel];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) store(block[i] + j * W, acc[i][j]);
+  for (int i = 0; i < R; ++i) {
+    float* c = s.c + i * s.ldc;
+    for (int64_t j = 0; j < s.cols; ++j) c[j] = s.accumulate ? c[j] + block[i][j] : block[i][j];
+  }
+}
+
+template <class Kind, int... r>
+LATHE_INLINE void runBlock(int64_t rows, const Block& block, std::integer_sequence<int, r...>) {
+  static constexpr void (*kernels[])(const Block&) = {microKernel<Kind, r + 1>...};
+  kernels[rows - 1](block);
+}
+
+template <class Kind>
+void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+                Scratch& scratch) {
+  constexpr int d = Kind::depth;
+  const int64_t words = ceilDiv(K, d), panelWords = ceilDiv(B.rows, d) * kPanel;
+  const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 / kPanel * panelWords + B.row0 / d * kPanel;
+
+  // Rows of A that are read only once or twice are not worth packing.
+  const bool inPlace = std::is_same_v<Kind, Full> && A.cs == 1 && N <= kPanel;
+
+  Scratch::Frame frame(scratch);
+  const int64_t mostRows = inPlace ? M : least(M, most(kBlockBytes / (4 * words), 4 * kRows));
+  int32_t* packedA = inPlace ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * words + 2 * W));
+
+  for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
+    const int64_t rows = least(mostRows, M - m0), blocks = ceilDiv(rows, kRows);
+    const auto blockRow = [&](int64_t block) { return block * rows / blocks; };
+    if (!inPlace)
+      for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t r0 = blockRow(block), R = blockRow(block + 1) - r0;
+        packPanel<Kind>(A.data + (m0 + r0) * A.rs, A.rs, A.cs, R, K, words, R, roundUp(R, W),
+                        packedA + r0 * words);
+      }
+    for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
+      const int32_t* panel = packedB + n0 / kPanel * panelWords;
+      for (int64_t k0 = 0; k0 < words; k0 += kBlockWords)
+        for (int64_t block = 0; block < blocks; ++block) {
+          const int64_t r0 = blockRow(block), R = blockRow(block + 1) - r0;
+          Block s;
+          s.words = least(kBlockWords, words - k0);
+          s.rs = inPlace ? A.rs : 1;
+          s.cs = inPlace ? 1 : R;
+          s.a = inPlace ? reinterpret_cast<const int32_t*>(A.data) + (m0 + r0) * A.rs + k0
+                        : packedA + r0 * words + k0 * R;
+          s.b = panel + k0 * kPanel;
+          s.c = C + (m0 + r0) * ldc + n0;
+          s.ldc = ldc;
+          s.cols = least(kPanel, N - n0);
+          s.accumulate = accumulate || k0 > 0;
+          runBlock<Kind>(R, s, std::make_integer_sequence<int, kRows>{});
+        }
+    }
+  }
+}
+
+template <class Kind>
+void packAs(int64_t K, int64_t N, Strided B, int32_t* packed) {
+  const int64_t words = ceilDiv(K, Kind::depth);
+  for (int64_t n0 = 0; n0 < N; n0 += kPanel)
+    packPanel<Kind>(B.data + n0 * B.cs, B.cs, B.rs, least(kPanel, N - n0), K, words, kPanel, kPanel,
+                    packed + n0 * words);
+}
+
+}  // namespace
+
+size_t packedBytes(Precision precision, int64_t K, int64_t N) {
+#if defined(LATHE_TILES)
+  if (precision == Precision::BF16) return packedBytesTiles(K, N);
+#endif
+  const int64_t words = ceilDiv(K, precision == Precision::BF16 ? Half::depth : 1);
+  return static_cast<size_t>(words * roundUp(N, kPanel)) * 4;
+}
+
+void pack(Precision precision, int64_t K, int64_t N, Strided B, void* packed) {
+  auto* words = static_cast<int32_t*>(packed);
+  if (precision == Precision::F32) return packAs<Full>(K, N, B, words);
+#if defined(LATHE_TILES)
+  return packTiles(K, N, B, packed);
+#else
+  return packAs<Half>(K, N, B, words);
+#endif
+}
+
+void multiply(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc,
+              bool accumulate, Scratch& scratch) {
+  if (precision == Precision::F32) return multiplyAs<Full>(M, N, K, A, B, C, ldc, accumulate, scratch);
+#if defined(LATHE_TILES)
+  return multiplyTiles(M, N, K, A, B, C, ldc, accumulate, scratch);
+#else
+  return multiplyAs<Half>(M, N, K, A, B, C, ldc, accumulate, scratch);
+#endif
+}
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,28 @@
+// Matrix products inside a variant.
+#pragma once
+#include "simd.h"
+
+namespace lathe::LATHE_VARIANT {
+
+// Rows [row0, ...) and columns [col0, ...) of a packed [rows, *] matrix; both starts are multiples of kPackedStep.
+struct PackedB {
+  const void* data;
+  int64_t rows, row0 = 0, col0 = 0;
+};
+constexpr int64_t kPackedStep = 32;
+
+size_t packedBytes(Precision, int64_t K, int64_t N);
+void pack(Precision, int64_t K, int64_t N, Strided B, void* packed);
+
+// C [M, N] = A [M, K] . B, or C += A . B.
+void multiply(Precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+              Scratch&);
+
+#if defined(LATHE_TILES)
+size_t packedBytesTiles(int64_t K, int64_t N);
+void packTiles(int64_t K, int64_t N, Strided B, void* packed);
+void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+                   Scratch&);
+#endif
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,98 @@
+// Elementary functions on vectors, a few units in the last place from the exact value. NaN gives NaN.
+// Polynomials are Taylor or area-tangent series: the reduced arguments are small enough that a few terms do.
+#pragma once
+#include "simd.h"
+
+namespace lathe::LATHE_VARIANT {
+
+constexpr float kInfinity = __builtin_inff();
+constexpr float kLog2E = 0x1.715476p+0f;
+constexpr float kLn2Hi = 0x1.62e4p-1f;        // 15 bits, so that its product with an exponent is exact
+constexpr float kLn2Lo = 0x1.7f7d1cp-20f;     // ln 2 - kLn2Hi
+
+// x with its value kept inside [lo, hi].
+LATHE_INLINE vf clamp(vf x, float lo, float hi) {
+  x = pick(x < lo, splat(lo), x);
+  return pick(x > hi, splat(hi), x);
+}
+
+LATHE_INLINE vf powerOf2(vi n) { return fromBits((n + 127) << 23); }  // n in -126..127
+
+// x = n ln 2 + r with |r| <= ln 2 / 2; gives n and exp(r) - 1. |x| < 2^21.
+struct Exponent {
+  vi n;
+  vf less1;
+};
+LATHE_INLINE Exponent splitExp(vf x) {
+  constexpr float kRound = 0x1.8p23f;  // adding it rounds to a whole number in the low bits
+  const vf shifted = x * kLog2E + kRound;
+  const vf whole = shifted - kRound;
+  const vf r = (x - whole * kLn2Hi) - whole * kLn2Lo;
+  vf p = splat(1.0f / 5040);
+  p = p * r + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  return {bits(shifted) - 0x4b400000, r + r * r * p};
+}
+
+LATHE_INLINE vf expOf(vf x) {
+  const Exponent e = splitExp(clamp(x, -104.0f, 89.0f));
+  const vi half = e.n >> 1;  // 2^n itself may be beyond the normal numbers
+  return (e.less1 + 1.0f) * powerOf2(half) * powerOf2(e.n - half);
+}
+
+// exp for x <= 88 where results below the normal numbers may be 0: what softmax needs.
+LATHE_INLINE vf expFlushed(vf x) {
+  const Exponent e = splitExp(clamp(x, -87.0f, 88.0f));
+  return pick(x < -87.0f, vf{}, (e.less1 + 1.0f) * powerOf2(e.n));
+}
+
+// log(2^k (1 + f)) with 1 + f in [1/sqrt 2, sqrt 2]: 2 artanh(f / (2 + f)), arranged so that f itself is added last.
+LATHE_INLINE vf logSplit(vf k, vf f) {
+  const vf s = f / (f + 2.0f), z = s * s, halfSquare = 0.5f * f * f;
+  vf p = splat(2.0f / 11);
+  p = p * z + 2.0f / 9;
+  p = p * z + 2.0f / 7;
+  p = p * z + 2.0f / 5;
+  p = p * z + 2.0f / 3;
+  return k * kLn2Hi - ((halfSquare - (s * (halfSquare + z * p) + k * kLn2Lo)) - f);
+}
+
+LATHE_INLINE vf logOf(vf x) {
+  const vi tiny = x < 0x1p-126f;
+  const vf normal = pick(tiny, x * 0x1p23f, x);
+  const vi fromRoot = bits(normal) - 0x3f3504f3;  // the bits of 1/sqrt 2
+  const vi k = (fromRoot >> 23) - (tiny & 23);
+  const vf mantissa = fromBits((fromRoot & 0x7fffff) + 0x3f3504f3);
+  vf y = logSplit(__builtin_convertvector(k, vf), mantissa - 1.0f);
+  y = pick(x == kInfinity, x, y);
+  y = pick(x == 0.0f, splat(-kInfinity), y);
+  return pick(x < 0.0f, splat(__builtin_nanf("")), pick(x != x, x, y));
+}
+
+// log(1 + y) for y in [0, 1].
+LATHE_INLINE vf log1pOf(vf y) {
+  const vf u = y + 1.0f, rounded = u - 1.0f;
+  return pick(rounded == 0.0f, y, logOf(u) * (y / pick(rounded == 0.0f, u, rounded)));
+}
+
+LATHE_INLINE vf tanhOf(vf x) {
+  const Exponent e = splitExp(2.0f * clamp(magnitude(x), 0.0f, 10.0f));
+  const vf scale = powerOf2(e.n);
+  const vf less1 = scale * e.less1 + (scale - 1.0f);  // exp(2|x|) - 1
+  return pick(x != x, x, withSign(less1 / (less1 + 2.0f), x));
+}
+
+// 1 / (1 + exp(-x)) and 1 minus it, each without cancellation.
+struct Sigmoid {
+  vf value, rest;
+};
+LATHE_INLINE Sigmoid sigmoidOf(vf x) {
+  const vf e = expOf(-magnitude(x)), large = 1.0f / (e + 1.0f), small = e * large;
+  const vi negative = x < 0.0f;
+  return {pick(negative, small, large), pick(negative, large, small)};
+}
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,79 @@
+#include "rope.h"
+
+#include <cmath>
+
+namespace lathe::LATHE_VARIANT {
+
+namespace {
+
+constexpr int D = W / 2;  // doubles in a vector
+typedef double vd __attribute__((vector_size(kVectorBytes)));
+typedef int64_t vl __attribute__((vector_size(kVectorBytes)));
+
+// Sine and cosine in double: the quarter turns are taken off, the rest is a Taylor series on |r| <= pi/4.
+LATHE_INLINE void sineCosine(vd angle, vd& sine, vd& cosine) {
+  constexpr double kRound = 0x1.8p52;  // adding it rounds to a whole number in the low bits
+  constexpr double kQuarterHi = 0x1.921fb5p+0, kQuarterLo = 0x1.110b4611a6263p-26;  // pi/2
+  const vd shifted = angle * 0.63661977236758134308 + kRound, quarters = shifted - kRound;
+  const vd r = (angle - quarters * kQuarterHi) - quarters * kQuarterLo, z = r * r;
+  vd s = vd{} - 1.0 / 39916800;
+  s = s * z + 1.0 / 362880;
+  s = s * z - 1.0 / 5040;
+  s = s * z + 1.0 / 120;
+  s = s * z - 1.0 / 6;
+  s = r + r * z * s;
+  vd c = vd{} - 1.0 / 3628800;
+  c = c * z + 1.0 / 40320;
+  c = c * z - 1.0 / 720;
+  c = c * z + 1.0 / 24;
+  c = c * z - 0.5;
+  c = 1.0 + z * c;
+  const vl quarter = reinterpret_cast<vl>(shifted);
+  const vl odd = -(quarter & 1);
+  const vd a = odd ? c : s, b = odd ? s : c;
+  sine = reinterpret_cast<vd>(reinterpret_cast<vl>(a) ^ ((quarter & 2) << 62));
+  cosine = reinterpret_cast<vd>(reinterpret_cast<vl>(b) ^ (((quarter + 1) & 2) << 62));
+}
+
+}  // namespace
+
+Rope makeRope(float base, int64_t dHead, int64_t rows, const int32_t* positions, Scratch& scratch) {
+  Rope rope;
+  rope.half = dHead / 2;
+  rope.pitch = roundUp(rope.half, D);
+  const auto pitch = static_cast<size_t>(rope.pitch), count = static_cast<size_t>(rows) * pitch;
+  double* frequencies = scratch.array<double>(pitch);
+  rope.cosines = scratch.array<float>(count);
+  rope.sines = scratch.array<float>(count);
+  for (int64_t i = 0; i < rope.pitch; ++i)
+    frequencies[i] = i < rope.half ? pow(base, -static_cast<double>(i) / static_cast<double>(rope.half)) : 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto position = static_cast<double>(positions ? positions[r] : r);
+    for (int64_t i = 0; i < rope.pitch; i += D) {
+      vd sine, cosine;
+      sineCosine(load<vd>(frequencies + i) * position, sine, cosine);
+      for (int lane = 0; lane < D; ++lane) {
+        rope.sines[r * rope.pitch + i + lane] = static_cast<float>(sine[lane]);
+        rope.cosines[r * rope.pitch + i + lane] = static_cast<float>(cosine[lane]);
+      }
+    }
+  }
+  return rope;
+}
+
+void rotate(const Rope& rope, int64_t row0, int64_t rows, int64_t dHead, const float* x, int64_t ldx, float* y,
+            int64_t ldy, float direction) {
+  for (int64_t r = 0; r < rows; ++r, x += ldx, y += ldy) {
+    const float *cosines = rope.cosines + (row0 + r) * rope.pitch, *sines = rope.sines + (row0 + r) * rope.pitch;
+    for (int64_t i = 0; i < rope.half; i += W) {
+      const int64_t n = least(W, rope.half - i);
+      const vf c = loadUpTo(cosines + i, n), s = loadUpTo(sines + i, n) * direction;
+      const vf a = loadUpTo(x + i, n), b = loadUpTo(x + rope.half + i, n);
+      storeUpTo(y + i, a * c - b * s, n);
+      storeUpTo(y + rope.half + i, a * s + b * c, n);
+    }
+    if (dHead % 2) y[dHead - 1] = x[dHead - 1];
+  }
+}
+
+}  // namespace lathe::LATHE_VARIANT

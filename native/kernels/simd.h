@@ -1,0 +1,116 @@
+// The vectors of one variant, on the compilers' vector extensions: one source for every instruction set.
+// Everything here is static and in the variant's own namespace, so that the linker never mixes two variants' code.
+#pragma once
+#include <utility>
+
+#include "../kernels.h"
+
+#ifndef LATHE_VARIANT
+#error "compile the kernels with -DLATHE_VARIANT=name"
+#endif
+
+#define LATHE_INLINE static inline __attribute__((always_inline))
+
+namespace lathe::LATHE_VARIANT {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+constexpr int W = kVectorBytes / 4;  // lanes of 32 bits
+
+typedef float vf __attribute__((vector_size(kVectorBytes)));
+typedef int32_t vi __attribute__((vector_size(kVectorBytes)));
+typedef uint32_t vu __attribute__((vector_size(kVectorBytes)));
+
+LATHE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+LATHE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+LATHE_INLINE int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+LATHE_INLINE int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
+
+LATHE_INLINE vf splat(float x) { return x - vf{}; }
+LATHE_INLINE vi splat(int32_t x) { return x - vi{}; }
+
+template <class V = vf>
+LATHE_INLINE V load(const void* p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class V>
+LATHE_INLINE void store(void* p, V v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+// The first n lanes only, n in 0..W: never reads or writes beyond them.
+template <class V = vf>
+LATHE_INLINE V loadPart(const void* p, int64_t n, V rest = V{}) {
+  V v = rest;
+  __builtin_memcpy(&v, p, static_cast<size_t>(n) * 4);
+  return v;
+}
+template <class V>
+LATHE_INLINE void storePart(void* p, V v, int64_t n) {
+  __builtin_memcpy(p, &v, static_cast<size_t>(n) * 4);
+}
+
+// n values from p on; lanes beyond them are zero. n may be any number.
+LATHE_INLINE vf loadUpTo(const float* p, int64_t n) { return n >= W ? load(p) : n > 0 ? loadPart(p, n) : vf{}; }
+LATHE_INLINE void storeUpTo(float* p, vf v, int64_t n) {
+  if (n >= W) store(p, v);
+  else if (n > 0) storePart(p, v, n);
+}
+
+LATHE_INLINE vi bits(vf x) { return reinterpret_cast<vi>(x); }
+LATHE_INLINE vf fromBits(vi x) { return reinterpret_cast<vf>(x); }
+
+LATHE_INLINE vf pick(vi mask, vf a, vf b) { return mask ? a : b; }
+using Lanes = std::make_integer_sequence<int, W>;
+template <int... i>
+LATHE_INLINE vi laneNumbers(std::integer_sequence<int, i...>) {
+  return vi{i...};
+}
+// The first n lanes of v; zero beyond.
+LATHE_INLINE vf firstLanes(vf v, int64_t n) {
+  return pick(laneNumbers(Lanes{}) < static_cast<int32_t>(n), v, vf{});
+}
+LATHE_INLINE vf larger(vf a, vf b) { return pick(a > b, a, b); }
+LATHE_INLINE vf magnitude(vf x) { return fromBits(bits(x) & 0x7fffffff); }
+// The magnitude of x with the sign of s.
+LATHE_INLINE vf withSign(vf x, vf s) { return fromBits((bits(x) & 0x7fffffff) | (bits(s) & ~0x7fffffff)); }
+
+LATHE_INLINE float sum(vf v) {
+  float lanes[W];
+  store(lanes, v);
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+LATHE_INLINE float largest(vf v) {
+  float lanes[W];
+  store(lanes, v);
+  float top = lanes[0];
+  for (int i = 1; i < W; ++i) top = lanes[i] > top ? lanes[i] : top;
+  return top;
+}
+
+// y = f(x) over n values, in place or apart.
+template <class F>
+LATHE_INLINE void map(int64_t n, const float* x, float* y, F f) {
+  int64_t i = 0;
+  for (; i + W <= n; i += W) store(y + i, f(load(x + i)));
+  if (i < n) storePart(y + i, f(loadPart(x + i, n - i)), n - i);
+}
+
+// The bits of x rounded to bf16 (nearest, ties to even; NaN stays NaN), in the upper half of each lane.
+LATHE_INLINE vu roundedBits(vf x) {
+  const vu u = reinterpret_cast<vu>(x);
+  const vu r = u + 0x7fffu + ((u >> 16) & 1u);
+  return (x != x ? (u | 0x400000u) : r) & 0xffff0000u;
+}
+LATHE_INLINE vf roundBf16(vf x) { return reinterpret_cast<vf>(roundedBits(x)); }
+
+}  // namespace lathe::LATHE_VARIANT

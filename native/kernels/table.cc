@@ -1,0 +1,23 @@
+#include "gemm.h"
+#include "variant.h"
+
+#define LATHE_TEXT_OF(name) #name
+#define LATHE_TEXT(name) LATHE_TEXT_OF(name)
+
+namespace lathe::LATHE_VARIANT {
+
+static void matmul(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, float* C,
+                   int64_t ldc, bool accumulate, Scratch& scratch) {
+  multiply(precision, M, N, K, A, {packedB, K}, C, ldc, accumulate, scratch);
+}
+
+extern const Kernels kernels;
+const Kernels kernels = {
+#if defined(LATHE_AMX_EMULATED)
+    "amx-emulated",
+#else
+    LATHE_TEXT(LATHE_VARIANT),
+#endif
+    packedBytes, pack, matmul, attention, attentionGrad, norm, normGrad, softmax, crossEntropy, crossEntropyGrad, unary};
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,59 @@
+#include "math.h"
+#include "variant.h"
+
+namespace lathe::LATHE_VARIANT {
+
+namespace {
+
+// GELU in its tanh form is x * sigmoid(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
+constexpr float kTwiceRoot = 1.5957691216057308f;  // 2 sqrt(2/pi)
+constexpr float kCubic = 0.044715f;
+
+LATHE_INLINE vf twiceU(vf x) { return kTwiceRoot * x * (1.0f + kCubic * x * x); }
+
+LATHE_INLINE vf gelu(vf x) { return x * sigmoidOf(twiceU(x)).value; }
+
+LATHE_INLINE vf geluDerivative(vf x) {
+  const vf z = clamp(x, -16.0f, 16.0f);  // both ends are reached, and no square overflows
+  const Sigmoid s = sigmoidOf(twiceU(z));
+  return s.value + z * s.value * s.rest * (kTwiceRoot * (1.0f + 3.0f * kCubic * z * z));
+}
+
+LATHE_INLINE vf siluDerivative(vf x) {
+  const vf z = clamp(x, -120.0f, 120.0f);
+  const Sigmoid s = sigmoidOf(z);
+  return s.value + z * s.value * s.rest;
+}
+
+LATHE_INLINE vf softplus(vf x) { return pick(x < 0.0f, vf{}, x) + log1pOf(expOf(-magnitude(x))); }
+
+LATHE_INLINE vf step(vf x) { return pick(x > 0.0f, splat(1.0f), pick(x != x, x, vf{})); }
+
+void squareRoots(int64_t n, const float* x, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = __builtin_sqrtf(x[i]);
+}
+
+}  // namespace
+
+void unary(int32_t kind, int64_t n, const float* x, float* y) {
+  switch (kind) {
+    case kNeg: return map(n, x, y, [](vf v) { return -v; });
+    case kExp: return map(n, x, y, [](vf v) { return expOf(v); });
+    case kLog: return map(n, x, y, [](vf v) { return logOf(v); });
+    case kSqrt: return squareRoots(n, x, y);
+    case kReciprocal: return map(n, x, y, [](vf v) { return 1.0f / v; });
+    case kSquare: return map(n, x, y, [](vf v) { return v * v; });
+    case kAbs: return map(n, x, y, [](vf v) { return magnitude(v); });
+    case kRelu: return map(n, x, y, [](vf v) { return pick(v <= 0.0f, vf{}, v); });
+    case kStep: return map(n, x, y, [](vf v) { return step(v); });
+    case kGelu: return map(n, x, y, [](vf v) { return gelu(v); });
+    case kGeluDerivative: return map(n, x, y, [](vf v) { return geluDerivative(v); });
+    case kSigmoid: return map(n, x, y, [](vf v) { return sigmoidOf(v).value; });
+    case kSilu: return map(n, x, y, [](vf v) { return v * sigmoidOf(v).value; });
+    case kSiluDerivative: return map(n, x, y, [](vf v) { return siluDerivative(v); });
+    case kSoftplus: return map(n, x, y, [](vf v) { return softplus(v); });
+    case kTanh: return map(n, x, y, [](vf v) { return tanhOf(v); });
+  }
+}
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,17 @@
+// The kernels that every variant has, as table.cc lists them.
+#pragma once
+#include "simd.h"
+
+namespace lathe::LATHE_VARIANT {
+
+void attention(Precision, const Attention&, Scratch&);
+void attentionGrad(Precision, const Attention&, const AttentionGrad&, Scratch&);
+void norm(const Norm&, float* y);
+void normGrad(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);
+void softmax(int64_t rows, int64_t cols, const float* x, float* y);
+void crossEntropy(Precision, const CrossEntropy&, float* losses, int32_t* predictions, float* lse, Scratch&);
+void crossEntropyGrad(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,
+                      bool accumulate, Scratch&);
+void unary(int32_t kind, int64_t n, const float* x, float* y);
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,108 @@
+// Operands of a matrix product as 32-bit words along K: an f32, an f32 rounded to bf16, or a pair of bf16 values.
+// A line is what runs along K: a row of A or a column of B.
+#pragma once
+#include "simd.h"
+
+namespace lathe::LATHE_VARIANT {
+
+struct Full {
+  static constexpr int depth = 1;  // values of K in a word
+  LATHE_INLINE vi across(vf x, vf) { return bits(x); }
+  LATHE_INLINE vi along(vf x, vf) { return bits(x); }
+};
+
+struct Rounded {
+  static constexpr int depth = 1;
+  LATHE_INLINE vi across(vf x, vf) { return bits(roundBf16(x)); }
+  LATHE_INLINE vi along(vf x, vf) { return bits(roundBf16(x)); }
+};
+
+#if defined(__clang__)
+#define LATHE_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define LATHE_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, vi{__VA_ARGS__})
+#endif
+
+struct Pairs {
+  static constexpr int depth = 2;
+  // Lane i: the values of two rows of K.
+  LATHE_INLINE vi across(vf lo, vf hi) {
+    return reinterpret_cast<vi>((roundedBits(lo) >> 16) | roundedBits(hi));
+  }
+  // Lane i: the neighbours 2i and 2i + 1 of 2W values in a row.
+  LATHE_INLINE vi along(vf first, vf second) { return unzip(first, second, Lanes{}); }
+
+ private:
+  template <int... i>
+  LATHE_INLINE vi unzip(vf a, vf b, std::integer_sequence<int, i...>) {
+    return across(LATHE_SHUFFLE(a, b, 2 * i...), LATHE_SHUFFLE(a, b, 2 * i + 1 ...));
+  }
+};
+
+// W words across `lanes` neighbouring lines, from the `depth` rows of K at p; rows beyond kLeft and lanes are zero.
+template <class Kind>
+LATHE_INLINE vi wordsAcross(const float* p, int64_t ks, int64_t kLeft, int64_t lanes) {
+  const vf lo = kLeft > 0 ? loadUpTo(p, lanes) : vf{};
+  if constexpr (Kind::depth == 1) return Kind::across(lo, lo);
+  else return Kind::across(lo, kLeft > 1 ? loadUpTo(p + ks, lanes) : vf{});
+}
+
+// W words along one line; values beyond kLeft are zero.
+template <class Kind>
+LATHE_INLINE vi wordsAlong(const float* p, int64_t ks, int64_t kLeft) {
+  constexpr int n = Kind::depth * W;
+  if (ks != 1) {
+    float gathered[n] = {};
+    for (int64_t i = 0; i < least(n, kLeft); ++i) gathered[i] = p[i * ks];
+    return Kind::along(load(gathered), load(gathered + n - W));
+  }
+  if (kLeft >= n) return Kind::along(load(p), load(p + n - W));
+  const vf first = loadUpTo(p, kLeft);
+  if constexpr (Kind::depth == 1) return Kind::along(first, first);
+  else return Kind::along(first, kLeft > W ? loadUpTo(p + W, kLeft - W) : vf{});
+}
+
+template <int s, int... l>
+LATHE_INLINE void swapBlocks(vi& a, vi& b, std::integer_sequence<int, l...>) {
+  const vi upper = LATHE_SHUFFLE(a, b, ((l & s) ? W + l - s : l)...);
+  b = LATHE_SHUFFLE(a, b, ((l & s) ? W + l : l + s)...);
+  a = upper;
+}
+
+// W x W words, rows to columns: swap off-diagonal blocks of s = W/2, W/4, … 1.
+template <int s = W / 2>
+LATHE_INLINE void transpose(vi (&r)[W]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i)
+    if (!(i & s)) swapBlocks<s>(r[i], r[i + s], Lanes{});
+  if constexpr (s > 1) transpose<s / 2>(r);
+}
+
+// Lines [0, nLines) of a matrix into a panel: the word kw of line i at panel[kw * pitch + i], for kw < nWords.
+// Missing lines up to `width` (a multiple of W) and missing K are zero. Where pitch < width, a row's surplus lanes are
+// overwritten by the next row, and the last row's go beyond the panel: leave W words of room there.
+template <class Kind>
+__attribute__((noinline)) static void packPanel(const float* p, int64_t ls, int64_t ks, int64_t nLines, int64_t K,
+                                                int64_t nWords, int64_t pitch, int64_t width, int32_t* panel) {
+  constexpr int d = Kind::depth;
+  if (ls == 1) {
+    for (int64_t kw = 0; kw < nWords; ++kw)
+      for (int64_t i = 0; i < width; i += W)
+        store(panel + kw * pitch + i, wordsAcross<Kind>(p + kw * d * ks + i, ks, K - kw * d, nLines - i));
+    return;
+  }
+  constexpr int kMostGroups = 3;
+  vi words[kMostGroups][W];
+  for (int64_t kw = 0; kw < nWords; kw += W) {
+    for (int64_t i = 0; i < width; i += W) {
+      vi(&r)[W] = words[i / W];
+      for (int64_t j = 0; j < W; ++j)
+        r[j] = i + j < nLines ? wordsAlong<Kind>(p + (i + j) * ls + kw * d * ks, ks, K - kw * d) : vi{};
+      transpose(r);
+    }
+    for (int64_t k = 0; k < least(W, nWords - kw); ++k)
+      for (int64_t i = 0; i < width; i += W) store(panel + (kw + k) * pitch + i, words[i / W][k]);
+  }
+}
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,6 @@
+/**
+ * The seam between Programs and machines, and what stands behind it.
+ * @module
+ */
+export * from './executor.ts'
+export { referenceExecutor } from './reference/index.ts'

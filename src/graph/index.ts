@@ -1,0 +1,5 @@
+/**
+ * Symbolic tensors and the graph of one sequence: there is no batch axis anywhere.
+ * @module
+ */
+export * from './graph.ts'

@@ -1,0 +1,48 @@
+import type { Program, TrainingPrograms } from '../compile/index.ts'
+import type { Arrays, Executable, Executor, Numbers, Run } from '../executor/executor.ts'
+import { sizeOf } from '../tensor/type.ts'
+
+/** Programs of one step, made ready: derives what depends on weights alone, runs sequences, pulls gradients back. */
+export class StepRunner {
+  readonly main: Executable
+  private readonly derive?: Executable
+  private readonly pullback?: Executable
+  private readonly derivedGradients: Record<string, Float32Array>
+  private derived: Arrays = {}
+  private derivedVersion = -1
+
+  constructor(executor: Executor, programs: TrainingPrograms, options: { groups?: number } = {}) {
+    const { main, derive, pullback } = programs
+    this.main = executor.compile(main, options)
+    this.derive = derive && executor.compile(derive, { groups: 1 })
+    this.pullback = pullback && executor.compile(pullback, { groups: 1 })
+    this.derivedGradients = Object.fromEntries(
+      (pullback?.inputs ?? []).map((t) => [t.name, new Float32Array(sizeOf(t.shape))]),
+    )
+  }
+
+  /** Runs sequences: `version` must change whenever parameters do. Sums gather until `reduce`. */
+  async run(run: Run & { readonly version: number }): Promise<Record<string, Numbers>> {
+    if (this.derive && this.derivedVersion !== run.version) {
+      const { parameters, version } = run
+      this.derived = await this.derive.run({ count: 1, parameters: pick(parameters!, this.derive.program), version })
+      this.derivedVersion = run.version
+    }
+    const parameters = pick({ ...run.parameters, ...this.derived }, this.main.program)
+    return this.main.run({ ...run, parameters })
+  }
+
+  /** Adds the sums, gradients of derived tensors pulled back, to the given arrays and clears them. */
+  async reduce(into: Readonly<Record<string, Float32Array>>, parameters: Arrays): Promise<void> {
+    const direct = this.main.program.sums.filter((s) => into[s.name]).map((s) => [s.name, into[s.name]])
+    await this.main.reduce({ ...Object.fromEntries(direct), ...this.derivedGradients })
+    if (!this.pullback) return
+    const { pullback, derivedGradients } = this
+    await pullback.run({ count: 1, parameters: pick(parameters, pullback.program), inputs: derivedGradients })
+    await pullback.reduce(Object.fromEntries(pullback.program.sums.map((s) => [s.name, into[s.name]])))
+    for (const gradient of Object.values(derivedGradients)) gradient.fill(0)
+  }
+}
+
+const pick = (arrays: Arrays, program: Program): Arrays =>
+  Object.fromEntries(program.parameters.map((p) => [p.name, arrays[p.name]]))

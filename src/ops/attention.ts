@@ -1,0 +1,205 @@
+/**
+ * Multi-head attention over one sequence, RoPE inside.
+ * Shapes: T queries, S keys, H heads, K key width, V value width.
+ */
+import type { Attributes, Tensor } from '../graph/graph.ts'
+import type { TensorType, Values } from '../tensor/type.ts'
+import { apply, type KernelContext, type Op, shapeError } from './op.ts'
+
+export interface AttentionOptions {
+  readonly nHeads: number
+  /** Query i sees key j only when j ≤ start + i. Default true. */
+  readonly causal?: boolean
+  /** Factor on the scores. Default 1/√K. */
+  readonly scale?: number
+  /** Base of the rotary embedding (Su et al. 2021), pairs (i, i + K/2); 0 or absent: none. */
+  readonly ropeBase?: number
+  /** i32 scalar: query 0 stands at this row of the keys (decoding). Keys from row start + T on are not seen. */
+  readonly start?: Tensor
+  /** i32`[S]`: RoPE position of each key row. Default: the row. */
+  readonly positions?: Tensor
+  /** i32`[S]`: a query sees only keys of its own segment (packing, padding). */
+  readonly segments?: Tensor
+}
+
+const optional = ['start', 'positions', 'segments'] as const
+
+function dimensions([q, k, v]: readonly TensorType[], { nHeads }: Attributes) {
+  const H = nHeads as number
+  return { T: q.shape[0], S: k.shape[0], H, K: q.shape[1] / H, V: v.shape[1] / H }
+}
+
+function checkAttention(inputs: readonly TensorType[], attributes: Attributes): void {
+  const [q, k, v] = inputs
+  const { S, H } = dimensions(inputs, attributes)
+  const fits =
+    [q, k, v].every((t) => t.shape.length === 2 && t.dtype === 'f32' && t.shape[1] % H === 0) &&
+    q.shape[1] === k.shape[1] &&
+    v.shape[0] === S &&
+    (attributes.start || !attributes.causal || q.shape[0] === S)
+  if (!fits)
+    throw shapeError('attention', inputs, `q [T, H·K], k [S, H·K], v [S, H·V] with H = ${H} (and T = S when causal)`)
+}
+
+/** The optional i32 inputs that follow the first `from` ones, by name. */
+function options(inputs: readonly Values[], from: number, attributes: Attributes) {
+  let next = from
+  const [start, positions, segments] = optional.map((name) => (attributes[name] ? inputs[next++].data : undefined))
+  return { start: start ? start[0] : 0, positions, segments }
+}
+
+/** Turns each pair (i, i + half) of each head by position · base^(−i/half); `direction` −1 turns back. */
+function rotate(
+  x: Values,
+  H: number,
+  base: number,
+  position: (row: number) => number,
+  direction: 1 | -1,
+): Float32Array {
+  const out = Float32Array.from(x.data)
+  const [rows, width] = x.shape
+  const K = width / H
+  const half = Math.floor(K / 2)
+  if (!base) return out
+  for (let r = 0; r < rows; r++)
+    for (let i = 0; i < half; i++) {
+      const angle = direction * position(r) * base ** (-i / half)
+      const [c, s] = [Math.cos(angle), Math.sin(angle)]
+      for (let o = r * width + i; o < (r + 1) * width; o += K) {
+        const [a, b] = [x.data[o], x.data[o + half]]
+        out[o] = a * c - b * s
+        out[o + half] = a * s + b * c
+      }
+    }
+  return out
+}
+
+/** What forward and backward share: turned and rounded operands, and which keys a query sees. */
+function prepare(inputs: readonly Values[], from: number, attributes: Attributes, context: KernelContext) {
+  const [q, k, v] = inputs
+  const size = dimensions(inputs, attributes)
+  const { start, positions, segments } = options(inputs, from, attributes)
+  const base = (attributes.ropeBase as number) ?? 0
+  const keyPosition = (row: number) => (positions ? positions[row] : row)
+  const queryPosition = (row: number) => keyPosition(start + row)
+  const end = attributes.start ? start + size.T : size.S
+  const sees = (i: number, j: number) =>
+    j < end && (!attributes.causal || j <= start + i) && (!segments || segments[start + i] === segments[j])
+  return {
+    ...size,
+    base,
+    scale: attributes.scale as number,
+    keyPosition,
+    queryPosition,
+    sees,
+    q: context.operand(rotate(q, size.H, base, queryPosition, 1)),
+    k: context.operand(rotate(k, size.H, base, keyPosition, 1)),
+    v: context.operand(v.data),
+  }
+}
+
+type Prepared = ReturnType<typeof prepare>
+
+/** Scaled scores of query i in head h; −∞ where it does not see. */
+function scores({ S, H, K, q, k, scale, sees }: Prepared, h: number, i: number, out: Float64Array): void {
+  for (let j = 0; j < S; j++) {
+    let dot = 0
+    for (let c = 0; c < K; c++) dot += q[(i * H + h) * K + c] * k[(j * H + h) * K + c]
+    out[j] = sees(i, j) ? scale * dot : Number.NEGATIVE_INFINITY
+  }
+}
+
+export const attentionOp: Op = {
+  name: 'attention',
+  infer(inputs, attributes) {
+    checkAttention(inputs, attributes)
+    const { T, H, V } = dimensions(inputs, attributes)
+    return [
+      { shape: [T, H * V], dtype: 'f32' },
+      { shape: [H, T], dtype: 'f32' },
+    ]
+  },
+  vjp({ inputs, outputs, cotangents: [ct], attributes }) {
+    const [q, k, v, ...extra] = inputs
+    return [...apply(attentionGradOp, [q, k, v, ...outputs, ct!, ...extra], attributes), ...extra.map(() => undefined)]
+  },
+  flops(inputs, attributes) {
+    const { T, S, H, K, V } = dimensions(inputs, attributes)
+    return (2 * T * S * H * (K + V)) / (attributes.causal && T === S ? 2 : 1)
+  },
+  kernel(inputs, [out, lse], attributes, context) {
+    const p = prepare(inputs, 3, attributes, context)
+    const { T, S, H, V } = p
+    const row = new Float64Array(S)
+    for (let h = 0; h < H; h++)
+      for (let i = 0; i < T; i++) {
+        scores(p, h, i, row)
+        const most = row.reduce((a, b) => Math.max(a, b))
+        let total = 0
+        for (let j = 0; j < S; j++) total += row[j] = Math.exp(row[j] - most)
+        lse.data[h * T + i] = most + Math.log(total)
+        const weights = context.operand(Float32Array.from(row, (w) => w / total))
+        for (let c = 0; c < V; c++) {
+          let sum = 0
+          for (let j = 0; j < S; j++) if (row[j] !== 0) sum += weights[j] * p.v[(j * H + h) * V + c]
+          out.data[(i * H + h) * V + c] = sum
+        }
+      }
+  },
+}
+
+export const attentionGradOp: Op = {
+  name: 'attentionGrad',
+  infer: ([q, k, v]) => [q, k, v],
+  flops: (inputs, attributes) => 2 * attentionOp.flops!(inputs, attributes),
+  kernel(inputs, [dq, dk, dv], attributes, context) {
+    const p = prepare(inputs, 6, attributes, context)
+    const { T, S, H, K, V, scale } = p
+    const [, , , out, lse, dout] = inputs
+    const doutOperand = context.operand(dout.data)
+    const [turnedQ, turnedK] = [new Float64Array(dq.data.length), new Float64Array(dk.data.length)]
+    const valueSum = new Float64Array(dv.data.length)
+    const row = new Float64Array(S)
+    for (let h = 0; h < H; h++)
+      for (let i = 0; i < T; i++) {
+        scores(p, h, i, row)
+        const weights = Float32Array.from(row, (s) => Math.exp(s - lse.data[h * T + i]))
+        let delta = 0
+        for (let c = (i * H + h) * V; c < (i * H + h + 1) * V; c++) delta += out.data[c] * dout.data[c]
+        const dscores = new Float32Array(S)
+        for (let j = 0; j < S; j++) {
+          let dweight = 0
+          for (let c = 0; c < V; c++) dweight += doutOperand[(i * H + h) * V + c] * p.v[(j * H + h) * V + c]
+          dscores[j] = weights[j] * (dweight - delta) * scale
+        }
+        const [ds, w] = [context.operand(dscores), context.operand(weights)]
+        for (let j = 0; j < S; j++) {
+          if (!p.sees(i, j)) continue
+          for (let c = 0; c < K; c++) {
+            const [iq, jk] = [(i * H + h) * K + c, (j * H + h) * K + c]
+            turnedQ[iq] += ds[j] * p.k[jk]
+            turnedK[jk] += ds[j] * p.q[iq]
+          }
+          for (let c = 0; c < V; c++) valueSum[(j * H + h) * V + c] += w[j] * doutOperand[(i * H + h) * V + c]
+        }
+      }
+    const back = (x: Values, values: Float64Array, position: (row: number) => number) =>
+      rotate({ ...x, data: Float32Array.from(values) }, H, p.base, position, -1)
+    dq.data.set(back(dq, turnedQ, p.queryPosition))
+    dk.data.set(back(dk, turnedK, p.keyPosition))
+    dv.data.set(valueSum)
+  },
+}
+
+/** softmax(scale · Q Kᵀ + mask) V per head (Vaswani et al. 2017): q `[T, H·K]`, k `[S, H·K]`, v `[S, H·V]` → `[T, H·V]`. */
+export function attention(q: Tensor, k: Tensor, v: Tensor, o: AttentionOptions): Tensor {
+  const given = optional.filter((name) => o[name])
+  const attributes = {
+    nHeads: o.nHeads,
+    causal: o.causal ?? true,
+    scale: o.scale ?? 1 / Math.sqrt(q.shape[1] / o.nHeads),
+    ropeBase: o.ropeBase ?? 0,
+    ...Object.fromEntries(given.map((name) => [name, true])),
+  }
+  return apply(attentionOp, [q, k, v, ...given.map((name) => o[name]!)], attributes)[0]
+}
