@@ -57,7 +57,8 @@ struct Attention {
   bool causal;               // query i sees key j only when j <= start + i
   float scale;               // on the scores, in f32
   float ropeBase;            // 0: no rotation; else pairs (i, i + dHead/2) turn by position * base^(-2i/dHead)
-  int64_t start;             // query i stands at row start + i of the keys; keys at rows >= start + T are not seen
+  int64_t start;             // query i stands at row start + i of the keys
+  int64_t seen;              // nobody sees keys from this row on
   const int32_t* positions;  // [S] or null (row index): the RoPE position of each key row; query i uses positions[start + i]
   const int32_t* segments;   // [S] or null: query i sees key j only when segments[start + i] == segments[j]
   const float *q, *k, *v;    // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue]
@@ -87,6 +88,25 @@ struct CrossEntropy {
   const int32_t* targets;  // [T]; a negative target has loss 0 and no gradient
 };
 
+// One instruction of a fused pass: registers 0 … nOperands-1 are operands, then results in order; -1 - i is constant i.
+struct ElementwiseOp {
+  int32_t code;   // a Unary, or one of the codes below
+  int32_t write;  // which of the writes gets the result; -1: none, it stays in L1
+  int32_t a, b, c;
+};
+enum : int32_t { kAdd = 16, kSub, kMul, kDiv, kWhere, kCopy };
+
+struct Elementwise {
+  int64_t rows, cols;  // the result's; results are contiguous
+  int nOperands, nOps, nConstants;
+  const float* const* operands;
+  const int64_t* steps;  // per operand: elements from row to row, and from column to column (0 or 1)
+  const ElementwiseOp* ops;
+  const float* constants;
+  float* const* writes;
+  const bool* adds;  // per write: add to what is there
+};
+
 struct Kernels {
   const char* name;  // "amx", "avx512bf16", "avx512", "avx2", "portable", "amx-emulated"
 
@@ -114,6 +134,9 @@ struct Kernels {
 
   // y = f(x), n values; kinds are the Unary enum below.
   void (*unary)(int32_t kind, int64_t n, const float* x, float* y);
+
+  // A chain of elementwise ops in one pass over memory.
+  void (*elementwise)(const Elementwise&, Scratch&);
 };
 
 enum Unary : int32_t {

@@ -16,7 +16,7 @@ LATHE_INLINE vf clamp(vf x, float lo, float hi) {
   return pick(x > hi, splat(hi), x);
 }
 
-LATHE_INLINE vf powerOf2(vi n) { return fromBits((n + 127) << 23); }  // n in -126..127
+LATHE_INLINE vf powerOf2(vi n) { return fromBits((reinterpret_cast<vu>(n) + 127) << 23); }  // n in -126..127
 
 // x = n ln 2 + r with |r| <= ln 2 / 2; gives n and exp(r) - 1. |x| < 2^21.
 struct Exponent {
@@ -34,7 +34,7 @@ LATHE_INLINE Exponent splitExp(vf x) {
   p = p * r + 1.0f / 24;
   p = p * r + 1.0f / 6;
   p = p * r + 0.5f;
-  return {bits(shifted) - 0x4b400000, r + r * r * p};
+  return {reinterpret_cast<vi>(unsignedBits(shifted) - 0x4b400000u), r + r * r * p};
 }
 
 LATHE_INLINE vf expOf(vf x) {
@@ -63,9 +63,10 @@ LATHE_INLINE vf logSplit(vf k, vf f) {
 LATHE_INLINE vf logOf(vf x) {
   const vi tiny = x < 0x1p-126f;
   const vf normal = pick(tiny, x * 0x1p23f, x);
-  const vi fromRoot = bits(normal) - 0x3f3504f3;  // the bits of 1/sqrt 2
-  const vi k = (fromRoot >> 23) - (tiny & 23);
-  const vf mantissa = fromBits((fromRoot & 0x7fffff) + 0x3f3504f3);
+  constexpr uint32_t kRoot = 0x3f3504f3;  // the bits of 1/sqrt 2
+  const vu fromRoot = unsignedBits(normal) - kRoot;
+  const vi k = (reinterpret_cast<vi>(fromRoot) >> 23) - (tiny & 23);
+  const vf mantissa = fromBits((fromRoot & 0x7fffffu) + kRoot);
   vf y = logSplit(__builtin_convertvector(k, vf), mantissa - 1.0f);
   y = pick(x == kInfinity, x, y);
   y = pick(x == 0.0f, splat(-kInfinity), y);

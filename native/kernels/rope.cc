@@ -1,7 +1,5 @@
 #include "rope.h"
 
-#include <cmath>
-
 namespace lathe::LATHE_VARIANT {
 
 namespace {
@@ -46,7 +44,7 @@ Rope makeRope(float base, int64_t dHead, int64_t rows, const int32_t* positions,
   rope.cosines = scratch.array<float>(count);
   rope.sines = scratch.array<float>(count);
   for (int64_t i = 0; i < rope.pitch; ++i)
-    frequencies[i] = i < rope.half ? pow(base, -static_cast<double>(i) / static_cast<double>(rope.half)) : 0;
+    frequencies[i] = i < rope.half ? __builtin_pow(base, -static_cast<double>(i) / static_cast<double>(rope.half)) : 0;
   for (int64_t r = 0; r < rows; ++r) {
     const auto position = static_cast<double>(positions ? positions[r] : r);
     for (int64_t i = 0; i < rope.pitch; i += D) {

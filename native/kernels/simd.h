@@ -66,6 +66,8 @@ LATHE_INLINE void storeUpTo(float* p, vf v, int64_t n) {
 
 LATHE_INLINE vi bits(vf x) { return reinterpret_cast<vi>(x); }
 LATHE_INLINE vf fromBits(vi x) { return reinterpret_cast<vf>(x); }
+LATHE_INLINE vu unsignedBits(vf x) { return reinterpret_cast<vu>(x); }
+LATHE_INLINE vf fromBits(vu x) { return reinterpret_cast<vf>(x); }
 
 LATHE_INLINE vf pick(vi mask, vf a, vf b) { return mask ? a : b; }
 using Lanes = std::make_integer_sequence<int, W>;
@@ -107,10 +109,10 @@ LATHE_INLINE void map(int64_t n, const float* x, float* y, F f) {
 
 // The bits of x rounded to bf16 (nearest, ties to even; NaN stays NaN), in the upper half of each lane.
 LATHE_INLINE vu roundedBits(vf x) {
-  const vu u = reinterpret_cast<vu>(x);
+  const vu u = unsignedBits(x);
   const vu r = u + 0x7fffu + ((u >> 16) & 1u);
   return (x != x ? (u | 0x400000u) : r) & 0xffff0000u;
 }
-LATHE_INLINE vf roundBf16(vf x) { return reinterpret_cast<vf>(roundedBits(x)); }
+LATHE_INLINE vf roundBf16(vf x) { return fromBits(roundedBits(x)); }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -13,5 +13,6 @@ void crossEntropy(Precision, const CrossEntropy&, float* losses, int32_t* predic
 void crossEntropyGrad(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,
                       bool accumulate, Scratch&);
 void unary(int32_t kind, int64_t n, const float* x, float* y);
+void elementwise(const Elementwise&, Scratch&);
 
 }  // namespace lathe::LATHE_VARIANT

@@ -3,4 +3,5 @@
  * @module
  */
 export * from './executor.ts'
+export { type NativeOptions, nativeExecutor, nativeIsBuilt, nativeVariants } from './native/index.ts'
 export { referenceExecutor } from './reference/index.ts'

@@ -2,11 +2,19 @@ import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 import { LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../tensor/error.ts'
-import { flag, oneOf, parseSettings, positiveInteger, positiveNumber, text } from './settings.ts'
+import { flag, must, oneOf, parseSettings, positiveInteger, positiveNumber } from './settings.ts'
+
+function checkPlan(plan: string, context: z.RefinementCtx) {
+  try {
+    LoopPlan.parse(plan)
+  } catch (error) {
+    context.addIssue((error as LatheError).message)
+  }
+}
 
 /** The settings of a model as one writes them; `modelConfig` fills those that are left out. */
 export const modelSchema = z.strictObject({
-  plan: text.describe('loop plan, such as 12, 1x12 or 4,4x4,4'),
+  plan: z.string(must('a loop plan such as "1x4"')).superRefine(checkPlan).describe('loop plan: 12, 1x12 or 4,4x4,4'),
   dModel: positiveInteger.describe('width of the residual stream'),
   nHeads: positiveInteger.describe('attention heads of a layer'),
   dHead: positiveInteger.optional().describe('width of a query and a key of one head; default dModel / nHeads'),
@@ -61,18 +69,22 @@ export interface ModelConfig {
  */
 export function modelConfig(settings: ModelSettings, where = 'model'): ModelConfig {
   const parsed = parseSettings(modelSchema, settings, where)
-  LoopPlan.parse(parsed.plan)
-  const { dHead, dHeadValue, dFf } = widths(parsed)
-  return { ...parsed, dHead, dHeadValue, dFf, attentionScale: parsed.attentionScale ?? dHead ** -0.5 }
+  return { ...parsed, ...widths(parsed) }
 }
 
-/** The widths that follow from others where they are not given. */
-export function widths(model: Pick<ModelSettings, 'dModel' | 'nHeads' | 'dHead' | 'dHeadValue' | 'dFf'>) {
-  const { dModel, nHeads, dHead = dModel / nHeads } = model
+type Widths = Pick<ModelSettings, 'dModel' | 'nHeads' | 'dHead' | 'dHeadValue' | 'dFf' | 'attentionScale'>
+
+/** The settings that follow from others where they are not given. */
+export function widths({ dModel, nHeads, dHead = dModel / nHeads, dHeadValue, dFf, attentionScale }: Widths) {
   if (!Number.isInteger(dHead)) {
     throw new LatheError(`dModel ${dModel} is not divisible by nHeads ${nHeads}: set dHead`)
   }
-  return { dHead, dHeadValue: model.dHeadValue ?? dHead, dFf: model.dFf ?? 4 * dModel }
+  return {
+    dHead,
+    dHeadValue: dHeadValue ?? dHead,
+    dFf: dFf ?? 4 * dModel,
+    attentionScale: attentionScale ?? 1 / Math.sqrt(dHead),
+  }
 }
 
 const hiddenAct = { gelu: 'gelu_pytorch_tanh', relu: 'relu', swiglu: 'silu' }

@@ -3,7 +3,8 @@ import * as z from 'zod'
 import { LatheError } from '../tensor/error.ts'
 import { nearest } from '../tensor/nearest.ts'
 
-const must = (be: string) => ({ error: `must be ${be}` })
+/** The error of a schema, put so that it reads on after the name of the setting. */
+export const must = (be: string) => ({ error: `must be ${be}` })
 
 export const text = z.string(must('a text'))
 export const flag = z.boolean(must('true or false'))
@@ -49,16 +50,25 @@ export function parseSettings<S extends z.ZodType>(schema: S, input: unknown, wh
 function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, input: unknown): string {
   const path = issue.path.join('.')
   if (issue.code === 'unrecognized_keys') {
-    const unknown = [...issue.path, issue.keys[0]].join('.')
-    const known = listSettings(schema, input).map((setting) => setting.path)
-    const near = nearest(unknown, known)
-    return `there is no setting ${unknown}${near === undefined ? '' : `: did you mean ${near}?`}`
+    const prefix = issue.path.map((part) => `${String(part)}.`).join('')
+    const paths = listSettings(schema, input).map((setting) => setting.path)
+    const near = suggestion(prefix, issue.keys[0], paths)
+    return `there is no setting ${prefix}${issue.keys[0]}${near === undefined ? '' : `: did you mean ${near}?`}`
   }
   const plain = issue.code === 'invalid_type' && issue.expected === 'object' ? 'must be an object' : issue.message
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], input)
-  const subject = path === '' ? 'the whole' : path
+  const subject = path === '' ? 'it' : path
   if (value === undefined) return `${subject} is missing: it ${plain}`
   return plain.startsWith('must ') ? `${subject} ${plain}, got ${show(value)}` : `${subject}: ${plain}`
+}
+
+/** The setting that `key` under `prefix` is meant to be: the same name elsewhere, or the nearest beside it. */
+function suggestion(prefix: string, key: string, paths: readonly string[]): string | undefined {
+  const elsewhere = paths.find((path) => path.endsWith(`.${key}`))
+  if (elsewhere !== undefined) return elsewhere
+  const beside = paths.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length).split('.')[0])
+  const near = nearest(key, beside)
+  return near === undefined ? undefined : prefix + near
 }
 
 function show(value: unknown): string {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { referenceExecutor } from '../executor/reference/index.ts'
+import { nativeExecutor, nativeVariants, referenceExecutor } from '../executor/index.ts'
 import { modelConfig } from './config.ts'
 import { logitsPrograms, trainingPrograms } from './programs.ts'
 import { StepRunner } from './run-programs.ts'
@@ -9,6 +9,8 @@ import { toFloat32 } from './stored-tensor.ts'
 
 const folder = new URL('./goldens/', import.meta.url)
 const cases = readdirSync(folder).filter((f) => f.endsWith('.safetensors') && f !== 'optimizers.safetensors')
+
+const executors = [referenceExecutor(), ...nativeVariants().map((isa) => nativeExecutor({ isa, precision: 'f32' }))]
 
 /** ‖a − b‖ / ‖b‖. */
 function relativeError(a: Float32Array, b: Float32Array): number {
@@ -35,7 +37,7 @@ async function readCase(file: string) {
 }
 
 describe.each(cases)('the PyTorch model %s', (file) => {
-  it.each([referenceExecutor()])('has the same logits, loss, norms and gradients on $name', async (executor) => {
+  it.each(executors)('has the same logits, loss, norms and gradients on $name $isa', async (executor) => {
     const { config, numbers, ids, parameters, B, T } = await readCase(file)
     const logits = new StepRunner(executor, logitsPrograms(config, T))
     const outputs = await logits.run({ count: B, parameters, inputs: { tokens: ids('tokens') }, version: 0 })

@@ -20,23 +20,38 @@ export interface ComparedRun {
   sweep?: readonly { loops: number; accuracy: number }[]
 }
 
-/** A row of the comparison: the run, with its curve and its sweep as text. */
-export type ComparedRow = Omit<ComparedRun, 'curve' | 'sweep'> & { curve: string; sweep: string }
+/** A row of the comparison: the run, its loss curve as text, and its accuracy at each evaluated number of loops. */
+export type ComparedRow = Omit<ComparedRun, 'curve' | 'sweep'> & {
+  curve: string
+  [at: `loops=${number}`]: number | undefined
+}
 
 /**
  * Several runs as one table, the most telling columns first: for `textTable`, `markdownTable` or `htmlTable`.
- * The column `curve` draws each run's loss from its first step to its last, between its own least and greatest.
+ * The column `curve` draws each run's loss from its first step to its last, between its own least and greatest; the last
+ * columns are the accuracies at each number of loops that any of the runs was evaluated with.
  */
 export function compareRuns(runs: readonly ComparedRun[]): { columns: Column<ComparedRow>[]; rows: ComparedRow[] } {
-  const rows = runs.map((run) => ({
-    ...run,
-    curve: sparkline(run.curve.flatMap(({ loss }) => (loss === undefined ? [] : [loss]))),
-    sweep: (run.sweep ?? []).map(({ loops, accuracy }) => `${loops}: ${formatPercent(accuracy)}`).join(', ') || '–',
-  }))
-  return { columns, rows }
+  const loopCounts = [...new Set(runs.flatMap(({ sweep = [] }) => sweep.map(({ loops }) => loops)))].sort(
+    (a, b) => a - b,
+  )
+  const rows = runs.map(({ curve, sweep = [], ...run }): ComparedRow => {
+    const losses = curve.flatMap(({ loss }) => (loss === undefined ? [] : [loss]))
+    const accuracies = sweep.map(({ loops, accuracy }) => [`loops=${loops}`, accuracy])
+    return { ...run, curve: sparkline(losses), ...Object.fromEntries(accuracies) }
+  })
+  const sweepColumns = loopCounts.map((loops): Column<ComparedRow> => {
+    return {
+      key: `loops=${loops}`,
+      title: `${loops} ${loops === 1 ? 'loop' : 'loops'}`,
+      align: 'right',
+      format: formatPercent,
+    }
+  })
+  return { columns: [...runColumns, ...sweepColumns], rows }
 }
 
-const columns: Column<ComparedRow>[] = [
+const runColumns: readonly Column<ComparedRow>[] = [
   { key: 'name', title: 'run' },
   { key: 'plan', title: 'plan' },
   { key: 'parameters', title: 'params', align: 'right', format: formatParameters },
@@ -47,7 +62,6 @@ const columns: Column<ComparedRow>[] = [
   { key: 'curve', title: 'loss curve' },
   { key: 'tokens', title: 'tokens', align: 'right', format: formatCount },
   { key: 'seconds', title: 'time', align: 'right', format: formatDuration },
-  { key: 'sweep', title: 'accuracy by evaluated loops' },
 ]
 
 const bars = '▁▂▃▄▅▆▇█'

@@ -5,6 +5,7 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import { LatheError } from '../tensor/error.ts'
+import { escapeHtml } from './markup.ts'
 
 /** Colours that stay apart for every kind of colour vision (Okabe and Ito 2008); the yellow is too pale for lines. */
 export const lineColours = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'] as const
@@ -53,7 +54,7 @@ export const accuracyAxis: FigureAxis = {
 const size = { width: 640, height: 350, marginTop: 56, marginBottom: 52, marginLeft: 58 }
 const lineHeight = 16
 const leader = 22
-const characterWidth = 6.3
+const characterWidth = 7
 
 /** Draws a figure as a self-contained SVG: own background, no style sheet, no ids, coordinates to a hundredth. */
 export function drawFigure({ description, x, y, marks, labels }: FigureOptions): string {
@@ -63,7 +64,6 @@ export function drawFigure({ description, x, y, marks, labels }: FigureOptions):
     document,
     ...size,
     marginRight: Math.ceil(leader + characterWidth * longest + 8),
-    style: { fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
     x: { ...x, axis: null },
     y: { ...y, axis: null },
     marks: [
@@ -81,11 +81,11 @@ export function drawFigure({ description, x, y, marks, labels }: FigureOptions):
   svg.querySelector('style').remove()
   svg.setAttribute('xmlns', svgNamespace)
   svg.setAttribute('style', `max-width:100%;height:auto;color:${ink}`)
-  svg.setAttribute('role', 'img')
-  svg.setAttribute('aria-label', description)
+  svg.setAttribute('font-size', '11.5')
   svg.prepend(element(document, 'rect', { width: size.width, height: size.height, rx: 6, fill: paper }))
   for (const node of [svg, ...svg.querySelectorAll('*')]) roundAttributes(node)
-  return `${svg.outerHTML}\n`
+  // linkedom does not escape < and & in attributes
+  return `<svg role="img" aria-label="${escapeHtml(description)}"${svg.outerHTML.slice('<svg'.length)}\n`
 }
 
 function axis(mark: typeof Plot.axisX, { ticks, tickFormat }: FigureAxis): Plot.Markish {

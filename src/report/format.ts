@@ -7,6 +7,7 @@ const prefixes = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y']
 
 /** Scales to below 1000 and says by which SI prefix; 999,600 is 1.0 M and not 1000 k. */
 function scale(value: number): { digits: string; prefix: string } {
+  if (!Number.isFinite(value)) return { digits: String(value), prefix: '' }
   let power = 0
   let rest = value
   // below 1000 after rounding, so that no four digits are ever printed

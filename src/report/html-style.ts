@@ -2,7 +2,7 @@
 export const reportStyle = `
 :root {
   color-scheme: light dark;
-  --paper: #fdfdfb; --ink: #1f2328; --muted: #646b75; --rule: #d9dbd6; --wash: #f3f3ef; --accent: #0072b2;
+  --paper: #ffffff; --ink: #1f2328; --muted: #646b75; --rule: #d9dbd6; --wash: #f4f4f1; --accent: #0072b2;
   --text: Charter, 'Bitstream Charter', 'Sitka Text', Cambria, 'DejaVu Serif', serif;
   --sans: system-ui, sans-serif;
   --mono: ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace;
@@ -17,6 +17,7 @@ main { padding-top: 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; font-weight: 600; margin: 0 0 1.5rem; text-wrap: balance; }
 h2 { font-size: 1.2rem; line-height: 1.3; font-weight: 600; margin: 3rem 0 .75rem; }
 p { margin: 0 0 .8rem; text-wrap: pretty; hyphens: auto; }
+.summary p { margin-bottom: .5rem; }
 .summary { padding-left: 1.1rem; border-left: 3px solid var(--accent); }
 .summary p:first-child { font-weight: 600; }
 .summary p:last-child { margin-bottom: 0; }
@@ -27,8 +28,8 @@ figure { margin: 1.6rem 0; }
 figcaption { margin-top: .6rem; font: .82rem/1.5 var(--sans); color: var(--muted); }
 figcaption b { color: var(--ink); font-weight: 600; }
 .table, .picture { overflow-x: auto; }
-.picture svg { display: block; width: 100%; min-width: 32rem; }
-table { border-collapse: collapse; width: 100%; font: .82rem/1.4 var(--sans); font-variant-numeric: tabular-nums; }
+.picture svg { display: block; width: 100%; min-width: 28rem; }
+table { border-collapse: collapse; min-width: min(100%, 27rem); font: .82rem/1.4 var(--sans); font-variant-numeric: tabular-nums; }
 table { border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); }
 th, td { padding: .4rem .5rem; white-space: nowrap; font-weight: 400; }
 th:first-child, td:first-child { padding-left: 0; }

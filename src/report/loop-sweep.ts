@@ -87,10 +87,18 @@ function checkedPoints({ label, points }: LoopSweepSeries): LoopSweepSeries['poi
 /** The trained loop count, named above the frame; with its accuracy where only one model is drawn. */
 function trainedRule(loops: number, lines: readonly LoopSweepSeries[]): Plot.Markish {
   const point = lines.length === 1 ? lines[0]!.points.find((p) => p.loops === loops) : undefined
+  const atLeft = lines.every((line) => line.points[0]!.loops >= loops)
   const text = `trained with ${plural(loops)}${point ? `: ${formatPercent(point.accuracy)}` : ''}`
   return [
     Plot.ruleX([loops], { stroke: ink, strokeOpacity: 0.35, strokeDasharray: '1,3' }),
-    Plot.text([text], { x: () => loops, frameAnchor: 'top', dy: -20, fill: ink }),
+    // centred, it would leave the page at the left end
+    Plot.text([text], {
+      x: () => loops,
+      frameAnchor: 'top',
+      textAnchor: atLeft ? 'start' : 'middle',
+      dy: -20,
+      fill: ink,
+    }),
   ]
 }
 

@@ -117,7 +117,7 @@ function curvesSection(input: QuickstartInput): ReportSection {
       {
         figure: trainingCurvesFigure({ runs, metric: 'loss' }),
         caption:
-          'Training loss. Bands reach from the least to the greatest loss of a stretch of steps, lines are their means.',
+          'Training loss. Where a line has a band, the line is a mean and the band reaches from the least loss to the greatest.',
       },
     ],
   }

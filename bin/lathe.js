@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { setUp } from '../scripts/setup.js'
+import { importSource } from '../scripts/source.js'
+
+await setUp()
+const { main } = await importSource('cli/main')
+process.exitCode = await main(process.argv.slice(2))

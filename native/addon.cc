@@ -1,0 +1,313 @@
+// The Node-API surface. Arrays of numbers come in as Float64Array, memory as typed arrays whose buffers are used in place;
+// runs go to the thread pool and come back as promises.
+#include <node_api.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "executable.h"
+
+namespace {
+
+using namespace lathe;
+
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void check(napi_status status, const char* what) {
+  if (status != napi_ok) throw Failure(what);
+}
+
+napi_value property(napi_env env, napi_value object, const char* name) {
+  napi_value value;
+  check(napi_get_named_property(env, object, name, &value), name);
+  return value;
+}
+
+double number(napi_env env, napi_value value, const char* what) {
+  double x;
+  check(napi_get_value_double(env, value, &x), what);
+  return x;
+}
+
+std::string text(napi_env env, napi_value value, const char* what) {
+  char buffer[64];
+  size_t length;
+  check(napi_get_value_string_utf8(env, value, buffer, sizeof buffer, &length), what);
+  return {buffer, length};
+}
+
+template <class T>
+T* external(napi_env env, napi_value value, const char* what) {
+  void* data;
+  check(napi_get_value_external(env, value, &data), what);
+  return static_cast<T*>(data);
+}
+
+template <class T>
+napi_value makeExternal(napi_env env, T* object) {
+  napi_value value;
+  check(napi_create_external(env, object, [](napi_env, void* data, void*) { delete static_cast<T*>(data); }, nullptr, &value),
+        "external");
+  return value;
+}
+
+// The memory of a typed array; null for null and undefined.
+char* memory(napi_env env, napi_value value) {
+  napi_valuetype type;
+  check(napi_typeof(env, value, &type), "array");
+  if (type == napi_null || type == napi_undefined) return nullptr;
+  void* data;
+  check(napi_get_typedarray_info(env, value, nullptr, nullptr, &data, nullptr, nullptr), "typed array");
+  return static_cast<char*>(data);
+}
+
+std::vector<char*> memories(napi_env env, napi_value list) {
+  uint32_t n;
+  check(napi_get_array_length(env, list, &n), "list of arrays");
+  std::vector<char*> out(n);
+  for (uint32_t i = 0; i < n; ++i) {
+    napi_value item;
+    check(napi_get_element(env, list, i, &item), "array");
+    out[i] = memory(env, item);
+  }
+  return out;
+}
+
+// Reads a Float64Array front to back.
+class Reader {
+ public:
+  Reader(napi_env env, napi_value array) {
+    void* data;
+    check(napi_get_typedarray_info(env, array, nullptr, &left_, &data, nullptr, nullptr), "Float64Array");
+    at_ = static_cast<const double*>(data);
+  }
+  bool done() const { return left_ == 0; }
+  double real() {
+    if (left_-- == 0) throw Failure("a schedule ends too early");
+    return *at_++;
+  }
+  int64_t integer() { return static_cast<int64_t>(real()); }
+  template <class T, class F>
+  std::vector<T> list(F one) {
+    std::vector<T> out(static_cast<size_t>(integer()));
+    for (T& x : out) x = static_cast<T>((this->*one)());
+    return out;
+  }
+  template <class T>
+  std::vector<T> integers() { return list<T>(&Reader::integer); }
+
+ private:
+  const double* at_;
+  size_t left_;
+};
+
+std::vector<Step> readSteps(Reader& in) {
+  std::vector<Step> steps(static_cast<size_t>(in.integer()));
+  for (Step& s : steps) {
+    s.kernel = static_cast<Kernel>(in.integer());
+    if (s.kernel == kLoop) {
+      s.count = in.integer();
+      s.reverse = in.integer() != 0;
+      s.depth = static_cast<int32_t>(in.integer());
+      s.runs = static_cast<int32_t>(in.integer());
+      s.index = static_cast<int32_t>(in.integer());
+      s.body = readSteps(in);
+    } else {
+      s.reads = in.integers<int32_t>();
+      s.writes = in.integers<int32_t>();
+      s.integers = in.integers<int64_t>();
+      s.reals = in.list<float>(&Reader::real);
+    }
+  }
+  return steps;
+}
+
+struct Device {
+  explicit Device(int threads) : pool(threads), workers(threads) {}
+  Pool pool;
+  std::vector<Worker> workers;
+};
+
+// Work for the pool, waited for on a thread of Node's own, with what must stay alive until it is done.
+struct Work {
+  std::function<void()> body;
+  std::string error;
+  napi_async_work work;
+  napi_deferred deferred;
+  napi_ref keep;
+};
+
+napi_value promise(napi_env env, napi_value keep, std::function<void()> body) {
+  auto* work = new Work{std::move(body), {}, nullptr, nullptr, nullptr};
+  napi_value result, name;
+  check(napi_create_promise(env, &work->deferred, &result), "promise");
+  check(napi_create_reference(env, keep, 1, &work->keep), "reference");
+  check(napi_create_string_utf8(env, "lathe", NAPI_AUTO_LENGTH, &name), "name");
+  const auto execute = [](napi_env, void* data) {
+    auto* w = static_cast<Work*>(data);
+    try {
+      w->body();
+    } catch (const std::bad_alloc&) {
+      w->error = "the native executor is out of memory";
+    } catch (const std::exception& e) {
+      w->error = e.what();
+    }
+  };
+  const auto complete = [](napi_env env, napi_status, void* data) {
+    auto* w = static_cast<Work*>(data);
+    napi_value value;
+    if (w->error.empty()) {
+      napi_get_undefined(env, &value);
+      napi_resolve_deferred(env, w->deferred, value);
+    } else {
+      napi_value message;
+      napi_create_string_utf8(env, w->error.c_str(), w->error.size(), &message);
+      napi_create_error(env, nullptr, message, &value);
+      napi_reject_deferred(env, w->deferred, value);
+    }
+    napi_delete_reference(env, w->keep);
+    napi_delete_async_work(env, w->work);
+    delete w;
+  };
+  check(napi_create_async_work(env, nullptr, name, execute, complete, work, &work->work), "work");
+  check(napi_queue_async_work(env, work->work), "queue");
+  return result;
+}
+
+// variants(): [{ name, supported }], best first.
+napi_value listVariants(napi_env env, const std::vector<napi_value>&) {
+  const Variant* list;
+  const int n = variants(&list);
+  napi_value out;
+  check(napi_create_array(env, &out), "array");
+  for (int i = 0; i < n; ++i) {
+    napi_value item, name, supported;
+    check(napi_create_object(env, &item), "object");
+    check(napi_create_string_utf8(env, list[i].kernels->name, NAPI_AUTO_LENGTH, &name), "name");
+    check(napi_get_boolean(env, list[i].supported, &supported), "supported");
+    napi_set_named_property(env, item, "name", name);
+    napi_set_named_property(env, item, "supported", supported);
+    napi_set_element(env, out, static_cast<uint32_t>(i), item);
+  }
+  return out;
+}
+
+// kernels(): their names, in the order of their numbers in a schedule.
+napi_value listKernels(napi_env env, const std::vector<napi_value>&) {
+  napi_value out;
+  check(napi_create_array(env, &out), "array");
+  for (uint32_t i = 0; i < kKernels; ++i) {
+    napi_value name;
+    check(napi_create_string_utf8(env, kernelNames[i], NAPI_AUTO_LENGTH, &name), "name");
+    napi_set_element(env, out, i, name);
+  }
+  return out;
+}
+
+// device(threads): a thread pool with a worker a thread.
+napi_value makeDevice(napi_env env, const std::vector<napi_value>& args) {
+  return makeExternal(env, new Device(static_cast<int>(number(env, args[0], "threads"))));
+}
+
+// compile({ variant, bf16, groups, arenaBytes, places, packs, steps, sizes }): sizes are bytes of one sequence, per memory.
+napi_value compile(napi_env env, const std::vector<napi_value>& args) {
+  const auto field = [&](const char* name) { return property(env, args[0], name); };
+  Schedule schedule;
+  const std::string variant = text(env, field("variant"), "variant");
+  const Variant* list;
+  const int n = variants(&list);
+  schedule.kernels = nullptr;
+  for (int i = 0; i < n; ++i)
+    if (variant == list[i].kernels->name && list[i].supported) schedule.kernels = list[i].kernels;
+  if (!schedule.kernels) throw Failure("this CPU cannot run " + variant);
+  schedule.precision = number(env, field("bf16"), "bf16") != 0 ? Precision::BF16 : Precision::F32;
+  schedule.arenaBytes = static_cast<size_t>(number(env, field("arenaBytes"), "arenaBytes"));
+  Reader places(env, field("places"));
+  while (!places.done()) {
+    Place p;
+    p.memory = static_cast<Memory>(places.integer());
+    p.index = static_cast<int32_t>(places.integer());
+    p.offset = places.integer();
+    p.strides = places.integers<int64_t>();
+    schedule.places.push_back(std::move(p));
+  }
+  Reader packs(env, field("packs"));
+  while (!packs.done()) {
+    const int32_t parameter = static_cast<int32_t>(packs.integer());
+    const int64_t K = packs.integer(), N = packs.integer(), rowStep = packs.integer();
+    schedule.packs.push_back({parameter, K, N, rowStep, packs.integer()});
+  }
+  Reader steps(env, field("steps"));
+  schedule.steps = readSteps(steps);
+  std::vector<size_t> bytes[kMemories];
+  Reader sizes(env, field("sizes"));
+  for (auto& memory : bytes) memory = sizes.integers<size_t>();
+  return makeExternal(env, new Executable(std::move(schedule), bytes, static_cast<int>(number(env, field("groups"), "groups"))));
+}
+
+// run(device, jobs): jobs are [{ executable, count, version, parameters, inputs, states, outputs }], arrays in order.
+napi_value run(napi_env env, const std::vector<napi_value>& args) {
+  auto* device = external<Device>(env, args[0], "device");
+  uint32_t n;
+  check(napi_get_array_length(env, args[1], &n), "jobs");
+  auto jobs = std::make_shared<std::vector<Job>>(n);
+  for (uint32_t i = 0; i < n; ++i) {
+    napi_value item;
+    check(napi_get_element(env, args[1], i, &item), "job");
+    Job& job = (*jobs)[i];
+    job.executable = external<Executable>(env, property(env, item, "executable"), "executable");
+    job.count = static_cast<int64_t>(number(env, property(env, item, "count"), "count"));
+    job.version = number(env, property(env, item, "version"), "version");
+    job.parameters = memories(env, property(env, item, "parameters"));
+    job.arrays[kInput] = memories(env, property(env, item, "inputs"));
+    job.arrays[kState] = memories(env, property(env, item, "states"));
+    job.arrays[kOutput] = memories(env, property(env, item, "outputs"));
+  }
+  return promise(env, args[1], [device, jobs] { runJobs(device->pool, device->workers, *jobs); });
+}
+
+// reduce(device, executable, [Float32Array or null per sum]).
+napi_value reduce(napi_env env, const std::vector<napi_value>& args) {
+  auto* device = external<Device>(env, args[0], "device");
+  auto* executable = external<Executable>(env, args[1], "executable");
+  std::vector<float*> into;
+  for (char* p : memories(env, args[2])) into.push_back(reinterpret_cast<float*>(p));
+  napi_value keep;
+  check(napi_create_array_with_length(env, 2, &keep), "array");
+  napi_set_element(env, keep, 0, args[1]);
+  napi_set_element(env, keep, 1, args[2]);
+  return promise(env, keep, [device, executable, into] { reduceSums(device->pool, *executable, into); });
+}
+
+using Function = napi_value (*)(napi_env, const std::vector<napi_value>&);
+
+napi_value call(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  napi_value args[4];
+  void* function;
+  napi_get_cb_info(env, info, &count, args, nullptr, &function);
+  try {
+    return reinterpret_cast<Function>(function)(env, std::vector<napi_value>(args, args + count));
+  } catch (const std::exception& e) {
+    napi_throw_error(env, nullptr, e.what());
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  const std::pair<const char*, Function> functions[] = {
+      {"variants", listVariants}, {"kernels", listKernels}, {"device", makeDevice},
+      {"compile", compile},       {"run", run},             {"reduce", reduce},
+  };
+  for (const auto& [name, function] : functions) {
+    napi_value value;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, call, reinterpret_cast<void*>(function), &value);
+    napi_set_named_property(env, exports, name, value);
+  }
+  return exports;
+}

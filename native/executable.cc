@@ -1,0 +1,111 @@
+#include "executable.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace lathe {
+
+namespace {
+
+char* zeroed(size_t bytes) {
+  void* data = nullptr;
+  if (posix_memalign(&data, 64, bytes ? bytes : 64) != 0) throw std::bad_alloc();
+  std::memset(data, 0, bytes);
+  return static_cast<char*>(data);
+}
+
+}  // namespace
+
+Executable::Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups)
+    : schedule_(std::move(schedule)), groups_(groups), sums_(groups) {
+  for (int m = 0; m < kMemories; ++m) bytes_[m] = bytes[m];
+  for (const Pack& p : schedule_.packs)
+    packs_.push_back(zeroed(schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N)));
+}
+
+Executable::~Executable() {
+  for (auto& group : sums_)
+    for (char* sum : group) std::free(sum);
+  for (void* p : packs_) std::free(p);
+}
+
+int64_t Executable::packsToDo(const Job& job) const {
+  return hasPacked_ && version_ == job.version ? 0 : static_cast<int64_t>(schedule_.packs.size());
+}
+
+void Executable::pack(const Job& job, int64_t i) {
+  const Pack& p = schedule_.packs[i];
+  const float* data = reinterpret_cast<const float*>(job.parameters[p.parameter]);
+  schedule_.kernels->pack(schedule_.precision, p.K, p.N, {data, p.rowStep, p.columnStep}, packs_[i]);
+}
+
+void Executable::packed(const Job& job) {
+  hasPacked_ = true;
+  version_ = job.version;
+}
+
+void Executable::run(const Job& job, int group, Worker& worker) {
+  if (sums_[group].empty())
+    for (size_t bytes : bytes_[kSum]) sums_[group].push_back(zeroed(bytes));
+  const int64_t begin = job.count * group / groups_, end = job.count * (group + 1) / groups_;
+  std::vector<char*> bases[kMemories];
+  bases[kParameter] = job.parameters;
+  bases[kSum] = sums_[group];
+  for (int64_t sequence = begin; sequence < end; ++sequence) {
+    for (const Memory m : {kInput, kState, kOutput}) {
+      bases[m] = job.arrays[m];
+      for (size_t i = 0; i < bases[m].size(); ++i) bases[m][i] += sequence * bytes_[m][i];
+    }
+    worker.run(schedule_, bases, packs_);
+  }
+}
+
+void Executable::reduce(int i, size_t begin, size_t end, float* into) {
+  for (auto& group : sums_) {
+    if (group.empty()) continue;
+    float* sum = reinterpret_cast<float*>(group[i]);
+    if (into)
+      for (size_t k = begin; k < end; ++k) into[k] += sum[k];
+    std::memset(sum + begin, 0, (end - begin) * 4);
+  }
+}
+
+void runJobs(Pool& pool, std::vector<Worker>& workers, std::vector<Job>& jobs) {
+  struct Task {
+    Job* job;
+    int64_t part;
+  };
+  std::vector<Task> packs, groups;
+  std::vector<Job*> toPack;
+  for (Job& job : jobs) {
+    const bool first = std::none_of(toPack.begin(), toPack.end(), [&](Job* j) { return j->executable == job.executable; });
+    for (int64_t i = 0; first && i < job.executable->packsToDo(job); ++i) packs.push_back({&job, i});
+    if (first) toPack.push_back(&job);
+    for (int g = 0; g < job.executable->groups(); ++g)
+      if (job.count * g / job.executable->groups() < job.count * (g + 1) / job.executable->groups()) groups.push_back({&job, g});
+  }
+  if (!packs.empty())
+    pool.run(static_cast<int64_t>(packs.size()), [&](int64_t i, int) { packs[i].job->executable->pack(*packs[i].job, packs[i].part); });
+  for (Job* job : toPack) job->executable->packed(*job);
+  pool.run(static_cast<int64_t>(groups.size()), [&](int64_t i, int worker) {
+    groups[i].job->executable->run(*groups[i].job, static_cast<int>(groups[i].part), workers[worker]);
+  });
+}
+
+void reduceSums(Pool& pool, Executable& executable, const std::vector<float*>& into) {
+  constexpr size_t kChunk = 1 << 15;
+  struct Task {
+    int sum;
+    size_t begin, end;
+  };
+  std::vector<Task> tasks;
+  for (size_t i = 0; i < executable.sums(); ++i)
+    for (size_t at = 0, size = executable.sumSize(static_cast<int>(i)); at < size; at += kChunk)
+      tasks.push_back({static_cast<int>(i), at, std::min(size, at + kChunk)});
+  pool.run(static_cast<int64_t>(tasks.size()),
+           [&](int64_t t, int) { executable.reduce(tasks[t].sum, tasks[t].begin, tasks[t].end, into[tasks[t].sum]); });
+}
+
+}  // namespace lathe

@@ -1,0 +1,47 @@
+// A Schedule with the sums of its groups and its packed parameters: what a compiled Program is at run time.
+#pragma once
+#include "pool.h"
+#include "schedule.h"
+
+namespace lathe {
+
+// One run of one executable.
+struct Job {
+  class Executable* executable = nullptr;
+  int64_t count = 0;
+  double version = 0;
+  std::vector<char*> parameters;
+  std::vector<char*> arrays[kMemories];  // inputs, states, outputs: [count, …]
+};
+
+class Executable {
+ public:
+  Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups);
+  ~Executable();
+  int groups() const { return groups_; }
+  // Packing tasks that a run needs first: one a pack, none when the parameters have not changed.
+  int64_t packsToDo(const Job&) const;
+  void pack(const Job&, int64_t i);
+  void packed(const Job&);
+  // All sequences of group g, in order.
+  void run(const Job&, int group, Worker&);
+  // Adds the groups' sum i, elements begin … end-1, in group order, to `into` (unless null), and clears them.
+  void reduce(int i, size_t begin, size_t end, float* into);
+  size_t sums() const { return bytes_[kSum].size(); }
+  size_t sumSize(int i) const { return bytes_[kSum][i] / 4; }
+
+ private:
+  Schedule schedule_;
+  std::vector<size_t> bytes_[kMemories];  // of one sequence, per array
+  int groups_;
+  std::vector<std::vector<char*>> sums_;  // per group, per sum
+  std::vector<void*> packs_;
+  bool hasPacked_ = false;
+  double version_ = 0;
+};
+
+// Runs jobs on a pool: packs first, then every group of every job.
+void runJobs(Pool&, std::vector<Worker>& workers, std::vector<Job>& jobs);
+void reduceSums(Pool&, Executable&, const std::vector<float*>& into);
+
+}  // namespace lathe

@@ -1,0 +1,67 @@
+// Attention, head by head over blocks of queries; the scores of a block are all that is ever held.
+#include "attention.h"
+
+#include "rows.h"
+#include "variant.h"
+
+namespace lathe::LATHE_VARIANT {
+
+TurnedHead::TurnedHead(const Attention& s, Scratch& scratch) : ldq(s.ldq), ldk(s.ldk), s_(s) {
+  if (s.ropeBase == 0) return;
+  rope = makeRope(s.ropeBase, s.dHead, s.positions ? s.S : most(s.S, s.start + s.T), s.positions, scratch);
+  turnedQ_ = scratch.array<float>(static_cast<size_t>(s.T * s.dHead));
+  turnedK_ = scratch.array<float>(static_cast<size_t>(keysOf(s) * s.dHead));
+  ldq = ldk = s.dHead;
+}
+
+void TurnedHead::load(int64_t head) {
+  q = s_.q + head * s_.dHead;
+  k = s_.k + head * s_.dHead;
+  if (s_.ropeBase == 0) return;
+  rotate(rope, s_.start, s_.T, s_.dHead, q, s_.ldq, turnedQ_, ldq, 1);
+  rotate(rope, 0, keysOf(s_), s_.dHead, k, s_.ldk, turnedK_, ldk, 1);
+  q = turnedQ_;
+  k = turnedK_;
+}
+
+int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& head, const void* packedKeys, int64_t i0,
+                   int64_t rows, float* scores, int64_t ld, Scratch& scratch) {
+  const int64_t n = keysSeen(s, i0 + rows - 1);
+  multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKeys, s.dHead}, scores, ld, false,
+           scratch);
+  for (int64_t r = 0; r < rows; ++r, scores += ld) {
+    const int64_t seen = keysSeen(s, i0 + r);
+    map(seen, scores, scores, [&](vf v) { return v * s.scale; });
+    if (s.segments)
+      for (int64_t j = 0, own = s.segments[s.start + i0 + r]; j < seen; ++j)
+        scores[j] = s.segments[j] == own ? scores[j] : -kInfinity;
+    for (int64_t j = seen; j < n; ++j) scores[j] = -kInfinity;
+  }
+  return n;
+}
+
+void attention(Precision precision, const Attention& s, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  const int64_t keys = keysOf(s), block = queryBlock(keys), ld = roundUp(keys, W), ldo = s.nHeads * s.dHeadValue;
+  TurnedHead head(s, scratch);
+  void* packedK = scratch.take(packedBytes(precision, s.dHead, keys));
+  void* packedV = scratch.take(packedBytes(precision, keys, s.dHeadValue));
+  float* scores = scratch.array<float>(static_cast<size_t>(least(block, s.T) * ld));
+  auto* out = const_cast<float*>(s.out);
+  auto* lse = const_cast<float*>(s.lse);
+
+  for (int64_t h = 0; h < s.nHeads; ++h) {
+    head.load(h);
+    pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedK);
+    pack(precision, keys, s.dHeadValue, {s.v + h * s.dHeadValue, s.ldv, 1}, packedV);
+    for (int64_t i0 = 0; i0 < s.T; i0 += block) {
+      const int64_t rows = least(block, s.T - i0);
+      const int64_t n = scoreBlock(precision, s, head, packedK, i0, rows, scores, ld, scratch);
+      for (int64_t r = 0; r < rows; ++r) lse[h * s.T + i0 + r] = softmaxRow(n, scores + r * ld, scores + r * ld);
+      multiply(precision, rows, s.dHeadValue, n, {scores, ld, 1}, {packedV, keys}, out + i0 * ldo + h * s.dHeadValue,
+               ldo, false, scratch);
+    }
+  }
+}
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,37 @@
+// What attention and its gradient share: the scores of a block of queries.
+#pragma once
+#include "gemm.h"
+#include "rope.h"
+
+namespace lathe::LATHE_VARIANT {
+
+// Query rows taken at a time, so that their scores stay in L2; a multiple of kPackedStep.
+LATHE_INLINE int64_t queryBlock(int64_t keys) { return keys <= 1024 ? 64 : 32; }
+
+// The keys that exist, and of them those that query i may see: rows [0, n).
+LATHE_INLINE int64_t keysOf(const Attention& s) { return least(s.S, s.seen); }
+LATHE_INLINE int64_t keysSeen(const Attention& s, int64_t i) {
+  return s.causal ? least(keysOf(s), s.start + i + 1) : keysOf(s);
+}
+
+// The queries and keys of one head, turned where the attention has RoPE.
+class TurnedHead {
+ public:
+  TurnedHead(const Attention&, Scratch&);
+  void load(int64_t head);  // points q and k at this head
+
+  const float *q = nullptr, *k = nullptr;
+  int64_t ldq, ldk;
+  Rope rope;
+
+ private:
+  const Attention& s_;
+  float *turnedQ_ = nullptr, *turnedK_ = nullptr;
+};
+
+// Scaled scores of query rows [i0, i0 + rows) against packed keys [dHead, keys], -inf where a key is not seen;
+// only the first n columns are written, n the most keys that any of the rows may see. Returns n.
+int64_t scoreBlock(Precision, const Attention&, const TurnedHead&, const void* packedKeys, int64_t i0, int64_t rows,
+                   float* scores, int64_t ld, Scratch&);
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,73 @@
+// The gradient of attention, after FlashAttention (Dao et al. 2022, arXiv 2205.14135, appendix B.4): the probabilities
+// P = exp(scores - lse) are computed again, D = rowsum(dout * out), dS = P * (dP - D) * scale.
+#include "attention.h"
+#include "rows.h"
+#include "variant.h"
+
+namespace lathe::LATHE_VARIANT {
+
+namespace {
+
+float dot(int64_t n, const float* a, const float* b) {
+  vf total = {};
+  for (int64_t i = 0; i < n; i += W) total += loadUpTo(a + i, n - i) * loadUpTo(b + i, n - i);
+  return sum(total);
+}
+
+// Scores to probabilities and dP to dS, both in place.
+void gradRow(int64_t n, float lse, float meanGrad, float scale, float* scores, float* dP) {
+  for (int64_t j = 0; j < n; j += W) {
+    const vf p = expFlushed(loadUpTo(scores + j, n - j) - lse);
+    storeUpTo(scores + j, p, n - j);
+    storeUpTo(dP + j, p * (loadUpTo(dP + j, n - j) - meanGrad) * scale, n - j);
+  }
+}
+
+}  // namespace
+
+void attentionGrad(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  const int64_t keys = keysOf(s), block = queryBlock(keys), ld = roundUp(keys, W);
+  const int64_t width = s.nHeads * s.dHead, widthV = s.nHeads * s.dHeadValue;
+  TurnedHead head(s, scratch);
+  void* packedKT = scratch.take(packedBytes(precision, s.dHead, keys));
+  void* packedVT = scratch.take(packedBytes(precision, s.dHeadValue, keys));
+  void* packedK = scratch.take(packedBytes(precision, keys, s.dHead));
+  void* packedQ = scratch.take(packedBytes(precision, s.T, s.dHead));
+  void* packedDout = scratch.take(packedBytes(precision, s.T, s.dHeadValue));
+  float* P = scratch.array<float>(static_cast<size_t>(least(block, s.T) * ld));
+  float* dS = scratch.array<float>(static_cast<size_t>(least(block, s.T) * ld));
+  __builtin_memset(g.dk, 0, static_cast<size_t>(s.S * width) * sizeof(float));
+  __builtin_memset(g.dv, 0, static_cast<size_t>(s.S * widthV) * sizeof(float));
+
+  for (int64_t h = 0; h < s.nHeads; ++h) {
+    head.load(h);
+    const float *v = s.v + h * s.dHeadValue, *dout = g.dout + h * s.dHeadValue, *out = s.out + h * s.dHeadValue;
+    float *dq = g.dq + h * s.dHead, *dk = g.dk + h * s.dHead, *dv = g.dv + h * s.dHeadValue;
+    pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedKT);
+    pack(precision, s.dHeadValue, keys, {v, 1, s.ldv}, packedVT);
+    pack(precision, keys, s.dHead, {head.k, head.ldk, 1}, packedK);
+    pack(precision, s.T, s.dHead, {head.q, head.ldq, 1}, packedQ);
+    pack(precision, s.T, s.dHeadValue, {dout, g.lddout, 1}, packedDout);
+
+    for (int64_t i0 = 0; i0 < s.T; i0 += block) {
+      const int64_t rows = least(block, s.T - i0);
+      const int64_t n = scoreBlock(precision, s, head, packedKT, i0, rows, P, ld, scratch);
+      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * g.lddout, g.lddout, 1}, {packedVT, s.dHeadValue}, dS, ld,
+               false, scratch);
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t i = i0 + r;
+        const float meanGrad = dot(s.dHeadValue, dout + i * g.lddout, out + i * widthV);
+        gradRow(n, s.lse[h * s.T + i], meanGrad, s.scale, P + r * ld, dS + r * ld);
+      }
+      multiply(precision, n, s.dHeadValue, rows, {P, 1, ld}, {packedDout, s.T, i0}, dv, widthV, true, scratch);
+      multiply(precision, n, s.dHead, rows, {dS, 1, ld}, {packedQ, s.T, i0}, dk, width, true, scratch);
+      multiply(precision, rows, s.dHead, n, {dS, ld, 1}, {packedK, keys}, dq + i0 * width, width, false, scratch);
+    }
+    if (s.ropeBase == 0) continue;
+    rotate(head.rope, s.start, s.T, s.dHead, dq, width, dq, width, -1);
+    rotate(head.rope, 0, keys, s.dHead, dk, width, dk, width, -1);
+  }
+}
+
+}  // namespace lathe::LATHE_VARIANT

@@ -1,0 +1,208 @@
+#include "schedule.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "move.h"
+
+namespace lathe {
+
+const char* const kernelNames[kKernels] = {
+    "loop",      "elementwise", "copy",          "fill",   "pad",     "concat",   "transpose",
+    "takeRow",   "putRow",      "append",        "sumTo",  "matmul",  "attention", "attentionGrad",
+    "norm",      "normGrad",    "softmax",       "embed",  "embedGrad", "linearCrossEntropy", "linearCrossEntropyGrad",
+};
+
+Worker::~Worker() { std::free(arena_); }
+
+void Worker::reserve(size_t bytes) {
+  if (bytes <= arenaBytes_) return;
+  std::free(arena_);
+  arena_ = nullptr;
+  void* data = nullptr;
+  if (posix_memalign(&data, 64, bytes) != 0) throw std::bad_alloc();
+  arena_ = static_cast<char*>(data);
+  arenaBytes_ = bytes;
+}
+
+void Worker::run(const Schedule& schedule, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs) {
+  schedule_ = &schedule;
+  bases_ = bases;
+  packs_ = &packs;
+  reserve(schedule.arenaBytes);
+  steps(schedule.steps);
+}
+
+void Worker::steps(const std::vector<Step>& list) {
+  for (const Step& s : list) {
+    if (s.kernel == kLoop) {
+      loop(s);
+    } else {
+      scratch_.reset();
+      kernel(s);
+    }
+  }
+}
+
+void Worker::loop(const Step& s) {
+  int64_t count = s.count;
+  if (s.runs >= 0) count = std::min<int64_t>(count, *reinterpret_cast<const int32_t*>(at(s.runs)));
+  for (int64_t n = 0; n < count; ++n) {
+    const int64_t i = s.reverse ? count - 1 - n : n;
+    index_[s.depth] = i;
+    *reinterpret_cast<int32_t*>(at(s.index)) = static_cast<int32_t>(i);
+    steps(s.body);
+  }
+}
+
+char* Worker::at(int32_t place) const {
+  if (place < 0) return nullptr;
+  const Place& p = schedule_->places[place];
+  char* base = p.memory == kArena ? arena_ : bases_[p.memory][p.index];
+  if (!base) return nullptr;
+  int64_t offset = p.offset;
+  for (size_t d = 0; d < p.strides.size(); ++d) offset += p.strides[d] * index_[d];
+  return base + offset;
+}
+
+bool Worker::adds(const Step& s, size_t i) const {
+  return s.writes[i] >= 0 && schedule_->places[s.writes[i]].memory == kSum;
+}
+
+const void* Worker::packed(int64_t pack, int64_t K, int64_t N, Strided B) {
+  if (pack >= 0) return (*packs_)[pack];
+  const Kernels& k = *schedule_->kernels;
+  void* panels = scratch_.take(k.packedBytes(schedule_->precision, K, N));
+  k.pack(schedule_->precision, K, N, B, panels);
+  return panels;
+}
+
+void Worker::kernel(const Step& s) {
+  const auto& n = s.integers;
+  const Kernels& k = *schedule_->kernels;
+  switch (s.kernel) {
+    case kElementwise: return elementwise(s);
+    case kMatmul: return matmul(s);
+    case kAttention: return attention(s, false);
+    case kAttentionGrad: return attention(s, true);
+    case kCrossEntropy: return crossEntropy(s, false);
+    case kCrossEntropyGrad: return crossEntropy(s, true);
+    case kNorm:
+    case kNormGrad: {
+      const Norm norm = {n[0], n[1], n[2] != 0, s.reals[0], read<float>(s, 0), read<float>(s, 1),
+                         s.kernel == kNorm ? read<float>(s, 2) : nullptr};
+      if (s.kernel == kNorm) return k.norm(norm, write(s, 0));
+      float* dx = write(s, 0) ? write(s, 0) : scratch_.array<float>(n[0] * n[1]);
+      const bool add = adds(s, 1) || adds(s, 2);
+      return k.normGrad(norm, read<float>(s, 2), dx, write(s, 1), write(s, 2), add, scratch_);
+    }
+    case kSoftmax: return k.softmax(n[0], n[1], read<float>(s, 0), write(s, 0));
+    case kCopyWindow:
+      return copyWindow({n[0], n[1], n[2], n[3], n[4], n[5]}, read<char>(s, 0), reinterpret_cast<char*>(write(s, 0)),
+                        adds(s, 0));
+    case kFill: return fill(write(s, 0), n[0], s.reals[0]);
+    case kPad:
+      fill(write(s, 0), n[0], 0.0f);
+      return copyWindow({n[1], n[2], n[3], n[4], n[5], n[6]}, read<char>(s, 0), reinterpret_cast<char*>(write(s, 0)), false);
+    case kConcat:
+      for (int64_t i = 0; i < n[0]; ++i) {
+        const int64_t* w = &n[1 + 6 * i];
+        copyWindow({w[0], w[1], w[2], w[3], w[4], w[5]}, read<char>(s, i), reinterpret_cast<char*>(write(s, 0)), false);
+      }
+      return;
+    case kTranspose: return transpose(n[0], n[1], read<float>(s, 0), write(s, 0));
+    case kTakeRow: return takeRow(n[0], *read<int32_t>(s, 1), read<char>(s, 0), reinterpret_cast<char*>(write(s, 0)));
+    case kPutRow: return putRow(n[0], n[1], *read<int32_t>(s, 1), read<float>(s, 0), write(s, 0), adds(s, 0));
+    case kAppend:
+      return append(n[0], n[1], n[2], *read<int32_t>(s, 1), *read<int32_t>(s, 3), read<float>(s, 0), read<float>(s, 2),
+                    write(s, 0));
+    case kSumTo: return sumTo(n[0], n[1], n[2] != 0, n[3] != 0, read<float>(s, 0), write(s, 0), adds(s, 0));
+    case kEmbed: return embed(n[0], n[2], read<float>(s, 0), read<int32_t>(s, 1), write(s, 0));
+    case kEmbedGrad: return embedGrad(n[0], n[1], n[2], read<int32_t>(s, 0), read<float>(s, 1), write(s, 0), adds(s, 0));
+    case kLoop:
+    case kKernels: return;
+  }
+}
+
+void Worker::elementwise(const Step& s) {
+  // Integers: rows, columns, operands, two steps an operand, ops, five numbers an op.
+  const int64_t* n = s.integers.data();
+  const int nOperands = static_cast<int>(n[2]);
+  const int64_t* steps = n + 3;
+  const int nOps = static_cast<int>(steps[2 * nOperands]);
+  const int64_t* code = steps + 2 * nOperands + 1;
+  const float** operands = scratch_.array<const float*>(nOperands);
+  for (int i = 0; i < nOperands; ++i) operands[i] = read<float>(s, i);
+  ElementwiseOp* ops = scratch_.array<ElementwiseOp>(nOps);
+  for (int i = 0; i < nOps; ++i) {
+    const auto field = [&](int j) { return static_cast<int32_t>(code[5 * i + j]); };
+    ops[i] = {field(0), field(1), field(2), field(3), field(4)};
+  }
+  float** writes = scratch_.array<float*>(s.writes.size());
+  bool* add = scratch_.array<bool>(s.writes.size());
+  for (size_t i = 0; i < s.writes.size(); ++i) {
+    writes[i] = write(s, i);
+    add[i] = adds(s, i);
+  }
+  schedule_->kernels->elementwise({n[0], n[1], nOperands, nOps, static_cast<int>(s.reals.size()), operands, steps, ops,
+                                   s.reals.data(), writes, add},
+                                  scratch_);
+}
+
+void Worker::matmul(const Step& s) {
+  const auto& n = s.integers;
+  const int64_t M = n[0], N = n[1], K = n[2];
+  const void* B = packed(n[7], K, N, {read<float>(s, 1), n[5], n[6]});
+  schedule_->kernels->matmul(schedule_->precision, M, N, K, {read<float>(s, 0), n[3], n[4]}, B, write(s, 0), N, adds(s, 0),
+                             scratch_);
+}
+
+void Worker::attention(const Step& s, bool gradient) {
+  const auto& n = s.integers;
+  const int64_t T = n[0], S = n[1], H = n[2], K = n[3], V = n[4];
+  const size_t extra = gradient ? 6 : 3;
+  const int32_t* start = read<int32_t>(s, extra);
+  Attention a = {};
+  a.T = T, a.S = S, a.nHeads = H, a.dHead = K, a.dHeadValue = V;
+  a.causal = n[5] != 0;
+  a.scale = s.reals[0], a.ropeBase = s.reals[1];
+  a.start = start ? *start : 0;
+  a.seen = start ? *start + T : S;
+  a.positions = read<int32_t>(s, extra + 1);
+  a.segments = read<int32_t>(s, extra + 2);
+  a.q = read<float>(s, 0), a.k = read<float>(s, 1), a.v = read<float>(s, 2);
+  a.ldq = a.ldk = H * K;
+  a.ldv = H * V;
+  const Kernels& k = *schedule_->kernels;
+  const auto place = [&](size_t i, int64_t size) { return write(s, i) ? write(s, i) : scratch_.array<float>(size); };
+  if (!gradient) {
+    a.out = place(0, T * H * V);
+    a.lse = place(1, H * T);
+    return k.attention(schedule_->precision, a, scratch_);
+  }
+  a.out = read<float>(s, 3), a.lse = read<float>(s, 4);
+  const AttentionGrad g = {read<float>(s, 5), H * V, place(0, T * H * K), place(1, S * H * K), place(2, S * H * V)};
+  k.attentionGrad(schedule_->precision, a, g, scratch_);
+}
+
+void Worker::crossEntropy(const Step& s, bool gradient) {
+  const auto& n = s.integers;
+  const int64_t T = n[0], d = n[1], V = n[2];
+  const float* w = read<float>(s, 1);
+  CrossEntropy c = {T, d, V, read<float>(s, 0), packed(n[3], d, V, {w, 1, d}), nullptr, read<int32_t>(s, 2)};
+  const Kernels& k = *schedule_->kernels;
+  if (!gradient) {
+    float* losses = write(s, 0) ? write(s, 0) : scratch_.array<float>(T);
+    float* predictions = write(s, 1) ? write(s, 1) : scratch_.array<float>(T);
+    float* lse = write(s, 2) ? write(s, 2) : scratch_.array<float>(T);
+    return k.crossEntropy(schedule_->precision, c, losses, reinterpret_cast<int32_t*>(predictions), lse, scratch_);
+  }
+  c.packedWT = packed(n[4], V, d, {w, d, 1});
+  float* dx = write(s, 0) ? write(s, 0) : scratch_.array<float>(T * d);
+  float* dw = write(s, 1) ? write(s, 1) : scratch_.array<float>(V * d);
+  k.crossEntropyGrad(schedule_->precision, c, read<float>(s, 3), read<float>(s, 4), dx, dw, adds(s, 1), scratch_);
+}
+
+}  // namespace lathe

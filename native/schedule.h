@@ -1,0 +1,93 @@
+// A Schedule: native kernels and loops in order, with a place for every value. It is decoded once and run for many
+// sequences; a Worker is what one thread needs to run it.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace lathe {
+
+// The memories that places point into; the order is that of `memories` in src/executor/native/encode.ts.
+enum Memory : int32_t { kArena, kParameter, kInput, kState, kOutput, kSum, kMemories };
+
+struct Place {
+  Memory memory;
+  int32_t index;
+  int64_t offset;                // bytes
+  std::vector<int64_t> strides;  // bytes per iteration of the loop at each depth
+};
+
+// A parameter in the panel form of matmul's right side.
+struct Pack {
+  int32_t parameter;
+  int64_t K, N, rowStep, columnStep;
+};
+
+enum Kernel : int32_t {
+  kLoop, kElementwise, kCopyWindow, kFill, kPad, kConcat, kTranspose, kTakeRow, kPutRow, kAppend, kSumTo, kMatmul,
+  kAttention, kAttentionGrad, kNorm, kNormGrad, kSoftmax, kEmbed, kEmbedGrad, kCrossEntropy, kCrossEntropyGrad, kKernels,
+};
+// Their names in a Schedule.
+extern const char* const kernelNames[kKernels];
+
+struct Step {
+  Kernel kernel;
+  std::vector<int32_t> reads, writes;  // places; -1: absent
+  std::vector<int64_t> integers;
+  std::vector<float> reals;
+  // Of a loop.
+  int64_t count = 0;
+  bool reverse = false;
+  int32_t depth = 0, runs = -1, index = -1;
+  std::vector<Step> body;
+};
+
+struct Schedule {
+  const Kernels* kernels;
+  Precision precision;
+  size_t arenaBytes;
+  std::vector<Place> places;
+  std::vector<Pack> packs;
+  std::vector<Step> steps;
+};
+
+// What one sequence of a run computes on, and the memory to do it in.
+class Worker {
+ public:
+  Worker() = default;
+  Worker(const Worker&) = delete;
+  ~Worker();
+  void reserve(size_t arenaBytes);
+  // bases[m][i]: the array i of memory m, of this sequence; packs: the packed parameters.
+  void run(const Schedule&, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs);
+
+ private:
+  static constexpr int kDepth = 16;
+  void steps(const std::vector<Step>&);
+  void loop(const Step&);
+  void kernel(const Step&);
+  char* at(int32_t place) const;
+  template <class T>
+  T* read(const Step& s, size_t i) const {
+    return i < s.reads.size() ? reinterpret_cast<T*>(at(s.reads[i])) : nullptr;
+  }
+  float* write(const Step& s, size_t i) const { return reinterpret_cast<float*>(at(s.writes[i])); }
+  bool adds(const Step& s, size_t i) const;
+  const void* packed(int64_t pack, int64_t K, int64_t N, Strided B);
+
+  void elementwise(const Step&);
+  void matmul(const Step&);
+  void attention(const Step&, bool gradient);
+  void crossEntropy(const Step&, bool gradient);
+
+  const Schedule* schedule_ = nullptr;
+  const std::vector<char*>* bases_ = nullptr;
+  const std::vector<void*>* packs_ = nullptr;
+  int64_t index_[kDepth] = {};
+  char* arena_ = nullptr;
+  size_t arenaBytes_ = 0;
+  Scratch scratch_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,192 @@
+#include "check.h"
+
+namespace lathe::test {
+
+namespace {
+
+struct Case {
+  int64_t T, S, start, nHeads, dHead, dHeadValue;
+  bool causal, rope, positions, segments;
+};
+
+// A [rows, heads * width] matrix of doubles.
+struct Matrix {
+  int64_t width;
+  Doubles data;
+  Matrix(int64_t rows, int64_t width) : width(width), data(rows * width) {}
+  double* row(int64_t i) { return data.data() + i * width; }
+};
+
+struct Right {
+  Matrix out, lse, dq, dk, dv;
+  double squaredDq = 0, squaredDk = 0;  // of the terms before dP - D cancels
+};
+
+// Turns (or turns back) one head of a row in place.
+void turn(double* x, int64_t dHead, double position, double base, double direction) {
+  const int64_t half = dHead / 2;
+  for (int64_t i = 0; i < half; ++i) {
+    const double angle = direction * position * std::pow(base, -double(i) / double(half));
+    const double a = x[i], b = x[half + i];
+    x[i] = a * std::cos(angle) - b * std::sin(angle);
+    x[half + i] = a * std::sin(angle) + b * std::cos(angle);
+  }
+}
+
+double dot(int64_t n, const double* a, const double* b) {
+  double total = 0;
+  for (int64_t i = 0; i < n; ++i) total += a[i] * b[i];
+  return total;
+}
+
+Right naive(Precision precision, const Attention& s, const float* dout, int64_t lddout) {
+  const int64_t T = s.T, S = s.S, H = s.nHeads, width = H * s.dHead, widthV = H * s.dHeadValue;
+  Right right = {{T, widthV}, {H, T}, {T, width}, {S, width}, {S, widthV}, 0, 0};
+  Matrix q(T, width), k(S, width), v(S, widthV), d(T, widthV);
+  const auto position = [&](int64_t row) { return s.positions ? double(s.positions[row]) : double(row); };
+  const auto round = [&](Matrix& m) {
+    for (double& x : m.data) x = operand(precision, x);
+  };
+  for (int64_t i = 0; i < T; ++i) {
+    for (int64_t c = 0; c < width; ++c) q.row(i)[c] = s.q[i * s.ldq + c];
+    for (int64_t c = 0; c < widthV; ++c) d.row(i)[c] = dout[i * lddout + c];
+    for (int64_t h = 0; h < H && s.ropeBase != 0; ++h)
+      turn(q.row(i) + h * s.dHead, s.dHead, position(s.start + i), s.ropeBase, 1);
+  }
+  for (int64_t j = 0; j < S; ++j) {
+    for (int64_t c = 0; c < width; ++c) k.row(j)[c] = s.k[j * s.ldk + c];
+    for (int64_t c = 0; c < widthV; ++c) v.row(j)[c] = s.v[j * s.ldv + c];
+    for (int64_t h = 0; h < H && s.ropeBase != 0; ++h)
+      turn(k.row(j) + h * s.dHead, s.dHead, position(j), s.ropeBase, 1);
+  }
+  Matrix dRounded = d;
+  round(q), round(k), round(v), round(dRounded);
+
+  for (int64_t h = 0; h < H; ++h)
+    for (int64_t i = 0; i < T; ++i) {
+      const double *qi = q.row(i) + h * s.dHead, *di = dRounded.row(i) + h * s.dHeadValue;
+      double* out = right.out.row(i) + h * s.dHeadValue;
+      Doubles p(S);
+      double top = -INFINITY, total = 0;
+      const auto seen = [&](int64_t j) {
+        return j < s.start + T && (!s.causal || j <= s.start + i) &&
+               (!s.segments || s.segments[j] == s.segments[s.start + i]);
+      };
+      for (int64_t j = 0; j < S; ++j) {
+        p[j] = seen(j) ? s.scale * dot(s.dHead, qi, k.row(j) + h * s.dHead) : -INFINITY;
+        top = std::fmax(top, p[j]);
+      }
+      for (double& x : p) total += x = std::exp(x - top);
+      right.lse.row(h)[i] = top + std::log(total);
+      for (double& x : p) x /= total;
+      for (int64_t j = 0; j < S; ++j)
+        for (int64_t c = 0; c < s.dHeadValue; ++c)
+          out[c] += operand(precision, p[j]) * v.row(j)[h * s.dHeadValue + c];
+      const double meanGrad = dot(s.dHeadValue, d.row(i) + h * s.dHeadValue, out);
+      for (int64_t j = 0; j < S; ++j) {
+        const double dP = dot(s.dHeadValue, di, v.row(j) + h * s.dHeadValue);
+        const double dS = operand(precision, p[j] * (dP - meanGrad) * s.scale);
+        for (int64_t c = 0; c < s.dHeadValue; ++c)
+          right.dv.row(j)[h * s.dHeadValue + c] += operand(precision, p[j]) * di[c];
+        const double terms = p[j] * (std::fabs(dP) + std::fabs(meanGrad)) * s.scale, squared = terms * terms;
+        right.squaredDq += squared * dot(s.dHead, k.row(j) + h * s.dHead, k.row(j) + h * s.dHead);
+        right.squaredDk += squared * dot(s.dHead, qi, qi);
+        for (int64_t c = 0; c < s.dHead; ++c) {
+          right.dq.row(i)[h * s.dHead + c] += dS * k.row(j)[h * s.dHead + c];
+          right.dk.row(j)[h * s.dHead + c] += dS * qi[c];
+        }
+      }
+    }
+  for (int64_t h = 0; h < H && s.ropeBase != 0; ++h) {
+    for (int64_t i = 0; i < T; ++i)
+      turn(right.dq.row(i) + h * s.dHead, s.dHead, position(s.start + i), s.ropeBase, -1);
+    for (int64_t j = 0; j < S; ++j) turn(right.dk.row(j) + h * s.dHead, s.dHead, position(j), s.ropeBase, -1);
+  }
+  return right;
+}
+
+void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_t seed) {
+  Random random(seed);
+  const int64_t width = c.nHeads * c.dHead, widthV = c.nHeads * c.dHeadValue;
+  // Queries, keys and values as columns of one matrix, or each by itself.
+  const bool joined = c.T == c.S && seed % 2;
+  const int64_t ld = 2 * width + widthV;
+  Floats all(random.floats(joined ? c.T * ld : 0));
+  Floats q(random.floats(joined ? 0 : c.T * width)), k(random.floats(joined ? 0 : c.S * width));
+  Floats v(random.floats(joined ? 0 : c.S * widthV)), dout(random.floats(c.T * widthV));
+  Floats out(c.T * widthV), lse(c.nHeads * c.T);
+  Floats dq(c.T * width), dk(c.S * width), dv(c.S * widthV);
+  Ints positions(c.positions ? c.S : 0), segments(c.segments ? c.S : 0);
+  int32_t position = 4000;
+  for (int64_t i = 0; i < positions.size(); ++i) positions[i] = position += static_cast<int32_t>(random.below(4));
+  const int64_t segment = c.S / 3 + 1;
+  for (int64_t i = 0; i < segments.size(); ++i) segments[i] = static_cast<int32_t>(i / segment);
+
+  Attention s = {};
+  s.T = c.T, s.S = c.S, s.nHeads = c.nHeads, s.dHead = c.dHead, s.dHeadValue = c.dHeadValue;
+  s.causal = c.causal;
+  s.scale = 2 / std::sqrt(static_cast<float>(c.dHead));
+  s.ropeBase = c.rope ? 10000.0f : 0.0f;
+  s.start = c.start;
+  s.seen = c.start + c.T;
+  s.positions = c.positions ? positions.data() : nullptr;
+  s.segments = c.segments ? segments.data() : nullptr;
+  s.q = joined ? all.data() : q.data();
+  s.k = joined ? all.data() + width : k.data();
+  s.v = joined ? all.data() + 2 * width : v.data();
+  s.ldq = joined ? ld : width;
+  s.ldk = joined ? ld : width;
+  s.ldv = joined ? ld : widthV;
+  s.out = out.data(), s.lse = lse.data();
+
+  const std::string what =
+      text("%s attention %s T %d, S %d, start %d, %d heads of %d and %d%s%s%s%s", kernels.name, nameOf(precision),
+           int(c.T), int(c.S), int(c.start), int(c.nHeads), int(c.dHead), int(c.dHeadValue), c.causal ? ", causal" : "",
+           c.rope ? ", rope" : "", c.positions ? ", positions" : "", c.segments ? ", segments" : "");
+  const Right right = naive(precision, s, dout.data(), widthV);
+  Scratch scratch;
+  kernels.attention(precision, s, scratch);
+  const double allowed = tolerance(precision, double(c.dHead + c.S));
+  checkClose(out.data(), right.out.data, allowed, what + ", out");
+  checkClose(lse.data(), right.lse.data, allowed, what + ", lse");
+
+  kernels.attentionGrad(precision, s, {dout.data(), widthV, dq.data(), dk.data(), dv.data()}, scratch);
+  checkClose(dv.data(), right.dv.data, allowed, what + ", dv");
+  checkClose(dq.data(), right.dq.data, allowed, what + ", dq", right.squaredDq);
+  checkClose(dk.data(), right.dk.data, allowed, what + ", dk", right.squaredDk);
+
+  Floats dq2(dq.size()), dk2(dk.size()), dv2(dv.size());
+  scratch.reset();
+  kernels.attentionGrad(precision, s, {dout.data(), widthV, dq2.data(), dk2.data(), dv2.data()}, scratch);
+  check(dq.same(dq2) && dk.same(dk2) && dv.same(dv2), "%s: two runs differ", what.c_str());
+}
+
+}  // namespace
+
+void testAttention(const Kernels& kernels) {
+  const int64_t lengths[] = {1, 2, 3, 5, 16, 17, 33, 64, 70, 133}, widths[] = {1, 2, 3, 8, 16, 32, 64, 128};
+  for (const Precision precision : kPrecisions) {
+    uint64_t seed = 0;
+    for (const int64_t dHead : widths)
+      for (const int64_t T : lengths) {
+        Random random(++seed);
+        const bool segments = seed % 3 == 0, positions = seed % 5 < 2;
+        const int64_t dHeadValue = seed % 4 ? dHead : random.of(widths);
+        runCase(kernels, precision, {T, T, 0, 1 + random.below(3), dHead, dHeadValue, seed % 7 < 4, seed % 2 == 0,
+                                     positions, segments}, seed);
+      }
+    const Case others[] = {
+        {1, 40, 39, 2, 16, 16, true, true, false, false},    // decoding: one query, keys from earlier calls
+        {1, 64, 20, 2, 16, 16, true, true, true, false},     // room for more keys than there are
+        {7, 50, 30, 1, 8, 8, true, true, false, true},
+        {5, 90, 85, 3, 32, 16, false, false, false, false},  // a memory bank larger than the sequence
+        {40, 6, 0, 2, 8, 24, false, false, false, false},    // and a smaller one
+        {200, 200, 0, 1, 256, 256, true, true, false, false},
+        {1100, 1100, 0, 1, 3, 5, true, true, false, false},  // the narrower query blocks
+        {33, 1200, 1100, 1, 16, 16, true, true, true, true},
+    };
+    for (const Case& c : others) runCase(kernels, precision, c, ++seed);
+  }
+}
+
+}  // namespace lathe::test

@@ -1,0 +1,126 @@
+#include "check.h"
+
+namespace lathe::test {
+
+namespace {
+
+struct Case {
+  int64_t M, N, K;
+  bool aAcross, bAcross;  // stored transposed
+  int64_t step = 1;       // distance of neighbours in memory
+};
+
+// A logical [rows, cols] matrix in memory as a case asks for it.
+struct Stored {
+  Floats memory;
+  Strided view;
+  Stored(const std::vector<float>& logical, int64_t rows, int64_t cols, bool across, int64_t step)
+      : memory((rows * cols - 1) * step + 1),
+        view{memory.data(), across ? step : cols * step, across ? rows * step : step} {
+    for (int64_t i = 0; i < memory.size(); ++i) memory[i] = NAN;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j)
+        memory[i * view.rs + j * view.cs] = logical[i * cols + j];
+  }
+};
+
+void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_t seed) {
+  const auto [M, N, K, aAcross, bAcross, step] = c;
+  Random random(seed);
+  const std::vector<float> a = random.floats(M * K), b = random.floats(K * N);
+  const std::string what = text("%s matmul %s M %d, N %d, K %d, A %s, B %s, step %d", kernels.name, nameOf(precision),
+                                int(M), int(N), int(K), aAcross ? "columns" : "rows", bAcross ? "columns" : "rows",
+                                int(step));
+  Doubles aUsed(a.begin(), a.end()), bUsed(b.begin(), b.end());
+  for (double& x : aUsed) x = operand(precision, x);
+  for (double& x : bUsed) x = operand(precision, x);
+
+  Stored A(a, M, K, aAcross, step), B(b, K, N, bAcross, step);
+  Guarded<char> packed(kernels.packedBytes(precision, K, N));
+  kernels.pack(precision, K, N, B.view, packed.data());
+
+  const bool accumulate = seed % 2;
+  const int64_t ldc = N + static_cast<int64_t>(seed % 3);
+  Floats C((M - 1) * ldc + N), again(C.size());
+  for (int64_t i = 0; i < C.size(); ++i) C[i] = again[i] = random.uniform();
+  Doubles want(M * N), gaps;
+  double squaredTerms = 0;
+  for (int64_t i = 0; i < M; ++i) {
+    double* row = want.data() + i * N;
+    for (int64_t j = 0; j < N; ++j) row[j] = accumulate ? C[i * ldc + j] : 0;
+    for (int64_t k = 0; k < K; ++k)
+      for (int64_t j = 0; j < N; ++j) {
+        const double term = aUsed[i * K + k] * bUsed[k * N + j];
+        row[j] += term;
+        squaredTerms += term * term;
+      }
+    if (i + 1 < M)
+      for (int64_t j = N; j < ldc; ++j) gaps.push_back(C[i * ldc + j]);
+  }
+
+  Scratch scratch, other;
+  kernels.matmul(precision, M, N, K, A.view, packed.data(), C.data(), ldc, accumulate, scratch);
+  other.take(64);
+  kernels.matmul(precision, M, N, K, A.view, packed.data(), again.data(), ldc, accumulate, other);
+  check(C.same(again), "%s: two runs differ", what.c_str());
+
+  std::vector<float> got;
+  bool gapsKept = true;
+  size_t gap = 0;
+  for (int64_t i = 0; i < M; ++i) {
+    for (int64_t j = 0; j < N; ++j) got.push_back(C[i * ldc + j]);
+    if (i + 1 < M)
+      for (int64_t j = N; j < ldc; ++j) gapsKept &= C[i * ldc + j] == gaps[gap++];
+  }
+  check(gapsKept, "%s: wrote beside a row of C", what.c_str());
+  // Products of bf16 values are exact in f32, so that only the sums may differ.
+  checkClose(got.data(), want, tolerance(Precision::F32, double(K)), what, squaredTerms);
+}
+
+// One NaN or infinity in A reaches its row of C and no other.
+void specials(const Kernels& kernels, Precision precision) {
+  const int64_t M = 5, N = 7, K = 40;
+  for (const float special : {NAN, INFINITY}) {
+    Random random(3);
+    Floats A(random.floats(M * K)), B(std::vector<float>(K * N, 0.5f)), C(M * N);
+    uint32_t signalling = 0x7f800001;  // a NaN that rounding by addition alone would turn into infinity
+    if (std::isnan(special)) std::memcpy(&A[2 * K + 39], &signalling, 4);
+    else A[2 * K + 39] = special;
+    Guarded<char> packed(kernels.packedBytes(precision, K, N));
+    kernels.pack(precision, K, N, {B.data(), N, 1}, packed.data());
+    Scratch scratch;
+    kernels.matmul(precision, M, N, K, {A.data(), K, 1}, packed.data(), C.data(), N, false, scratch);
+    for (int64_t i = 0; i < M; ++i)
+      for (int64_t j = 0; j < N; ++j) {
+        const float c = C[i * N + j];
+        const bool right = i != 2 ? std::isfinite(c) : std::isnan(special) ? std::isnan(c) : c == INFINITY;
+        check(right, "%s matmul %s: %g in row 2 of A makes C[%d, %d] %g", kernels.name, nameOf(precision), special,
+              int(i), int(j), c);
+      }
+  }
+}
+
+}  // namespace
+
+void testMatmul(const Kernels& kernels) {
+  const int64_t sizes[] = {1, 2, 3, 5, 16, 17, 31, 32, 33, 64, 100, 133};
+  uint64_t seed = 0;
+  for (const Precision precision : kPrecisions) {
+    for (const int64_t M : sizes)
+      for (const int64_t N : sizes)
+        for (const int64_t K : sizes) {
+          ++seed;
+          runCase(kernels, precision, {M, N, K, seed / 2 % 2 == 1, seed / 4 % 2 == 1}, seed * 7 / 5);
+        }
+    for (int layout = 0; layout < 4; ++layout) {
+      const bool aAcross = layout & 1, bAcross = layout & 2;
+      runCase(kernels, precision, {40, 70, 700, aAcross, bAcross}, ++seed);
+      runCase(kernels, precision, {300, 50, 1000, aAcross, bAcross}, ++seed);
+      runCase(kernels, precision, {19, 37, 45, aAcross, bAcross, 3}, ++seed);
+      runCase(kernels, precision, {1, 600, 513, aAcross, bAcross}, ++seed);
+    }
+    specials(kernels, precision);
+  }
+}
+
+}  // namespace lathe::test

@@ -1,0 +1,108 @@
+/**
+ * B sequences of a run, T tokens of a bucket.
+ */
+import type { Executor } from '../executor/executor.ts'
+import type { ModelConfig } from '../model/config.ts'
+import type { ParameterStore } from '../model/parameters.ts'
+import { evaluationPrograms } from '../model/programs.ts'
+import { StepRunner } from '../model/run-programs.ts'
+import type { Sample, Task } from '../task/index.ts'
+import { LatheError } from '../tensor/error.ts'
+import type { Looping } from './loops.ts'
+
+/** How well a model does on some samples. */
+export interface Evaluation {
+  /** Fraction of samples whose answer is right by the task's metric. */
+  readonly accuracy: number
+  /** Mean cross-entropy over the weighted targets, in nats. */
+  readonly loss: number
+  readonly samples: number
+  /** Tokens of the samples, padding not counted. */
+  readonly tokens: number
+  /** The plan that was evaluated; the trained one may loop otherwise. */
+  readonly plan: string
+  readonly loops: number
+}
+
+// Ours: enough sequences to share out among workers, few enough that a run ends soon.
+const sequencesPerRun = 256
+const bucketStep = 16
+
+/** One model shape made ready to be evaluated on one task, again and again while its weights change. */
+export class Evaluator {
+  private readonly runners = new Map<number, StepRunner>()
+  private readonly config: ModelConfig
+
+  /** Throws a LatheError when the model cannot hold the task. */
+  constructor(
+    private readonly executor: Executor,
+    config: ModelConfig,
+    private readonly task: Task,
+    private readonly looping: Looping,
+  ) {
+    this.config = { ...config, plan: looping.plan.toString() }
+    const { vocabulary, maxLength } = config
+    if (task.vocabulary.length > vocabulary || task.length > maxLength)
+      throw new LatheError(
+        `task ${task.name} has ${task.vocabulary.length} token ids and ${task.length} tokens a sequence, but the model takes at most ${vocabulary} and ${maxLength}`,
+      )
+  }
+
+  /** Evaluates on samples of any lengths up to the task's. */
+  async evaluate(parameters: ParameterStore, samples: readonly Sample[]): Promise<Evaluation> {
+    let [right, loss, weight, tokens] = [0, 0, 0, 0]
+    for (const [length, alike] of this.byBucket(samples)) {
+      for (let start = 0; start < alike.length; start += sequencesPerRun) {
+        const part = alike.slice(start, start + sequencesPerRun)
+        const { losses, predictions } = await this.run(parameters, part, length)
+        for (const [b, sample] of part.entries()) {
+          const row = b * length
+          tokens += sample.tokens.length
+          for (const [t, w] of sample.weights.entries()) {
+            weight += w
+            if (w !== 0) loss += w * losses[row + t]
+          }
+          if (this.task.score(sample, predictions.subarray(row, row + sample.tokens.length))) right++
+        }
+      }
+    }
+    const { plan, loops } = this.looping
+    const [accuracy, meanLoss] = [right / samples.length, loss / weight]
+    return { accuracy, loss: meanLoss, samples: samples.length, tokens, plan: plan.toString(), loops }
+  }
+
+  /** Samples by the length that they are padded to: a multiple of 16, or the task's own length. */
+  private byBucket(samples: readonly Sample[]): Map<number, Sample[]> {
+    const buckets = new Map<number, Sample[]>()
+    for (const sample of samples) {
+      const length = Math.min(this.task.length, Math.ceil(sample.tokens.length / bucketStep) * bucketStep)
+      const bucket = buckets.get(length)
+      if (bucket) bucket.push(sample)
+      else buckets.set(length, [sample])
+    }
+    return buckets
+  }
+
+  private async run({ values, version }: ParameterStore, samples: readonly Sample[], length: number) {
+    const size = samples.length * length
+    const tokens_BT = new Int32Array(size)
+    const targets_BT = new Int32Array(size).fill(-1)
+    const segments_BT = new Int32Array(size).fill(1)
+    for (const [b, { tokens, targets }] of samples.entries()) {
+      tokens_BT.set(tokens, b * length)
+      targets_BT.set(targets, b * length)
+      segments_BT.fill(0, b * length, b * length + tokens.length)
+    }
+    const inputs = { tokens: tokens_BT, targets: targets_BT, segments: segments_BT }
+    const outputs = await this.runner(length).run({ count: samples.length, parameters: values, inputs, version })
+    return { losses: outputs.losses as Float32Array, predictions: outputs.predictions as Int32Array }
+  }
+
+  private runner(length: number): StepRunner {
+    const known = this.runners.get(length)
+    if (known) return known
+    const runner = new StepRunner(this.executor, evaluationPrograms(this.config, length))
+    this.runners.set(length, runner)
+    return runner
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * Measuring a model: on held-out samples or your own examples, as it was trained or looped otherwise.
+ * @module
+ */
+export { drawSamples, type EvaluationOptions, evaluate, evaluateSamples, loopSweep } from './evaluate.ts'
+export { type Evaluation, Evaluator } from './evaluator.ts'
+export { type Examples, evaluateExamples, readExamples, type SkippedLine } from './examples.ts'
+export { asPlanned, type Looping, loopedAt, parseLoops, usualLoops } from './loops.ts'

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { LatheError } from '../../tensor/error.ts'
+import type { Numbers } from '../executor.ts'
+
+/** An object that lives on the native side. */
+export type Handle = { readonly __native: never }
+
+export interface NativeSchedule {
+  readonly variant: string
+  readonly bf16: number
+  readonly groups: number
+  readonly arenaBytes: number
+  readonly places: Float64Array
+  readonly packs: Float64Array
+  readonly steps: Float64Array
+  readonly sizes: Float64Array
+}
+
+export interface NativeJob {
+  readonly executable: Handle
+  readonly count: number
+  readonly version: number
+  readonly parameters: readonly Numbers[]
+  readonly inputs: readonly Numbers[]
+  readonly states: readonly Numbers[]
+  readonly outputs: readonly Numbers[]
+}
+
+/** The functions of native/addon.cc. */
+export interface Addon {
+  variants(): { readonly name: string; readonly supported: boolean }[]
+  kernels(): string[]
+  device(threads: number): Handle
+  compile(schedule: NativeSchedule): Handle
+  run(device: Handle, jobs: readonly NativeJob[]): Promise<void>
+  reduce(device: Handle, executable: Handle, into: readonly (Float32Array | null)[]): Promise<void>
+}
+
+const file = fileURLToPath(new URL('../../../native/build/lathe.node', import.meta.url))
+
+/** Whether the addon has been built on this machine. */
+export const nativeIsBuilt = (): boolean => existsSync(file)
+
+let loaded: Addon | undefined
+
+/** The addon; a LatheError when it was not built. */
+export function loadAddon(): Addon {
+  if (!loaded) {
+    if (!nativeIsBuilt())
+      throw new LatheError(
+        'the native executor is not built here: install g++ and make, then run npm start, or choose --executor reference',
+      )
+    loaded = createRequire(import.meta.url)(file) as Addon
+  }
+  return loaded
+}

@@ -1,0 +1,102 @@
+import type { Instruction } from '../../compile/program.ts'
+import { ops } from '../../ops/index.ts'
+import { sizeOf, type TensorType } from '../../tensor/type.ts'
+import type { KernelStep, Target } from './steps.ts'
+
+/** The codes of native/kernels.h; `copy` serves broadcasts. */
+export const elementwiseCodes = [
+  'neg',
+  'exp',
+  'log',
+  'sqrt',
+  'reciprocal',
+  'square',
+  'abs',
+  'relu',
+  'step',
+  'gelu',
+  'geluDerivative',
+  'sigmoid',
+  'silu',
+  'siluDerivative',
+  'softplus',
+  'tanh',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'where',
+  'broadcastTo',
+]
+
+const MAX_OPS = 24
+const MAX_OPERANDS = 24
+
+/** Elementwise instructions on one domain that run as one pass over memory: intermediate values stay in L1. */
+export class ElementwiseGroup {
+  readonly members: Instruction[] = []
+  constructor(
+    private readonly type: (value: number) => TensorType,
+    private readonly resolve: (value: number) => number,
+    private readonly constant: (value: number) => number | undefined,
+    readonly shape: readonly number[],
+  ) {}
+
+  static accepts({ op }: Instruction): boolean {
+    return ops.get(op)?.elementwise === true
+  }
+
+  get full(): boolean {
+    return this.members.length >= MAX_OPS || this.operands().length >= MAX_OPERANDS
+  }
+
+  /** Values from outside, in order of first use. */
+  operands(): number[] {
+    const inside = new Set(this.members.flatMap((m) => m.outputs))
+    const found = new Set<number>()
+    for (const { inputs } of this.members)
+      for (const v of inputs.map(this.resolve)) if (!inside.has(v) && this.constant(v) === undefined) found.add(v)
+    return [...found]
+  }
+
+  /**
+   * The step: integers are rows, columns, operand steps and a code per op [code, target, a, b, c]. A register r ≥ 0 is
+   * operand r, then member results; −1 − i is constant i.
+   */
+  step(target: (value: number) => Target): KernelStep {
+    const operands = this.operands()
+    const constants: number[] = []
+    const register = new Map(operands.map((v, i) => [v, i]))
+    const { rows, columns, steps } = this.domain(operands)
+    const code: number[] = []
+    const writes: Target[] = []
+    const written: number[] = []
+    for (const [i, { op, inputs, outputs }] of this.members.entries()) {
+      const result = operands.length + i
+      const refs = inputs.map((v) => {
+        const value = this.constant(this.resolve(v))
+        return value === undefined ? register.get(this.resolve(v))! : -constants.push(value)
+      })
+      register.set(outputs[0], result)
+      const where = target(outputs[0])
+      written.push(where ? writes.push(where) - 1 : -1)
+      code.push(elementwiseCodes.indexOf(op), written[i], refs[0], refs[1] ?? 0, refs[2] ?? 0)
+    }
+    const integers = [rows, columns, operands.length, ...steps.flat(), this.members.length, ...code]
+    return { kernel: 'elementwise', reads: operands, writes, integers, reals: constants }
+  }
+
+  /** Rows and columns of the pass, and each operand's step along both; one long row where nothing is broadcast. */
+  private domain(operands: readonly number[]) {
+    const size = sizeOf(this.shape)
+    const types = operands.map(this.type)
+    if (types.every((t) => sizeOf(t.shape) === size || sizeOf(t.shape) === 1))
+      return { rows: 1, columns: size, steps: types.map((t) => [0, sizeOf(t.shape) === 1 && size > 1 ? 0 : 1]) }
+    const columns = this.shape.at(-1)!
+    const steps = types.map(({ shape }) => {
+      const last = shape.at(-1) ?? 1
+      return [sizeOf(shape) / last === 1 ? 0 : last, last === 1 ? 0 : 1]
+    })
+    return { rows: size / columns, columns, steps }
+  }
+}

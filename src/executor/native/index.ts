@@ -1,0 +1,140 @@
+/**
+ * The native executor: Programs lowered to C++ kernels on a pool of threads, without blocking the event loop.
+ * @module
+ */
+import { availableParallelism } from 'node:os'
+import type { Program } from '../../compile/program.ts'
+import { LatheError } from '../../tensor/error.ts'
+import { nearest } from '../../tensor/nearest.ts'
+import { allocate } from '../../tensor/type.ts'
+import {
+  checkRun,
+  checkSums,
+  DEFAULT_GROUPS,
+  type Executable,
+  type Executor,
+  type Job,
+  type Numbers,
+  type Precision,
+  type Run,
+  type Schedule,
+} from '../executor.ts'
+import { type Addon, type Handle, loadAddon, type NativeJob, nativeIsBuilt } from './addon.ts'
+import { encode } from './encode.ts'
+import { lowerToSteps } from './lower.ts'
+import { place } from './place.ts'
+import { printSchedule } from './print.ts'
+
+export { nativeIsBuilt } from './addon.ts'
+
+/** Variants that this CPU can run, best first; the last may be `amx-emulated`, which is only for tests. */
+export function nativeVariants(): string[] {
+  if (!nativeIsBuilt()) return []
+  return loadAddon()
+    .variants()
+    .filter((v) => v.supported)
+    .map((v) => v.name)
+}
+
+/** The variant to use: the best one, or the one asked for (`LATHE_ISA`), which this CPU must have. */
+function chooseVariant(addon: Addon, wanted: string | undefined): string {
+  const all = addon.variants()
+  const best = all.find((v) => v.supported)!.name
+  if (wanted === undefined) return best
+  const found = all.find((v) => v.name === wanted)
+  if (!found) {
+    const near = nearest(
+      wanted,
+      all.map((v) => v.name),
+    )
+    throw new LatheError(
+      `LATHE_ISA ${wanted} is no instruction set that Lathe knows${near ? `: did you mean ${near}?` : ''}`,
+    )
+  }
+  if (!found.supported) throw new LatheError(`LATHE_ISA ${wanted} is more than this CPU has: the best here is ${best}`)
+  return wanted
+}
+
+class NativeExecutable implements Executable {
+  readonly schedule: Schedule
+  readonly handle: Handle
+
+  constructor(
+    readonly program: Program,
+    private readonly addon: Addon,
+    private readonly device: Handle,
+    options: { variant: string; precision: Precision; groups: number },
+  ) {
+    const { variant, precision, groups } = options
+    const lowered = lowerToSteps(program)
+    const { places, arenaBytes } = place(program, lowered)
+    const code = encode(program, lowered, places, addon.kernels())
+    this.handle = addon.compile({ variant, bf16: Number(precision === 'bf16'), groups, arenaBytes, ...code })
+    const print = () => printSchedule(program, lowered, places, { variant, precision, groups, arenaBytes })
+    this.schedule = { executor: 'native', arenaBytes, groups, print }
+  }
+
+  /** The run as the addon takes it: arrays in the Program's order, outputs allocated. */
+  job(run: Run): NativeJob {
+    const { program } = this
+    checkRun(program, run)
+    const { count, version = Number.NaN, parameters = {}, inputs = {}, states = {}, outputs = {} } = run
+    return {
+      executable: this.handle,
+      count,
+      version,
+      parameters: program.parameters.map((p) => parameters[p.name]),
+      inputs: program.inputs.map((i) => inputs[i.name]),
+      states: program.states.map((s) => states[s.name]),
+      outputs: program.outputs.map((o) => outputs[o.name] ?? allocate({ ...o, shape: [count, ...o.shape] }).data),
+    }
+  }
+
+  named(outputs: readonly Numbers[]): Record<string, Numbers> {
+    return Object.fromEntries(this.program.outputs.map((o, i) => [o.name, outputs[i]]))
+  }
+
+  async run(run: Run): Promise<Record<string, Numbers>> {
+    const job = this.job(run)
+    await this.addon.run(this.device, [job])
+    return this.named(job.outputs)
+  }
+
+  async reduce(into: Readonly<Record<string, Float32Array>>): Promise<void> {
+    checkSums(this.program, into)
+    const arrays = this.program.sums.map((s) => into[s.name] ?? null)
+    await this.addon.reduce(this.device, this.handle, arrays)
+  }
+}
+
+export interface NativeOptions {
+  /** Default: LATHE_ISA, or the best that the CPU has. */
+  readonly isa?: string
+  /** Default: bf16 where the CPU has AMX, else f32. */
+  readonly precision?: Precision
+  /** Default: all that the machine offers. */
+  readonly threads?: number
+}
+
+/** The executor of choice on a machine where the addon is built. Throws a LatheError for what the CPU does not have. */
+export function nativeExecutor(options: NativeOptions = {}): Executor {
+  const addon = loadAddon()
+  const variant = chooseVariant(addon, options.isa ?? process.env.LATHE_ISA)
+  const precision = options.precision ?? (variant === 'amx' ? 'bf16' : 'f32')
+  const threads = options.threads ?? availableParallelism()
+  if (!Number.isInteger(threads) || threads < 1) throw new LatheError(`threads must be 1 or more, not ${threads}`)
+  const device = addon.device(threads)
+  return {
+    name: 'native',
+    isa: variant,
+    precision,
+    threads,
+    compile: (program, { groups = DEFAULT_GROUPS } = {}) =>
+      new NativeExecutable(program, addon, device, { variant, precision, groups }),
+    async runAll(jobs: readonly Job[]) {
+      const native = jobs.map(({ executable, run }) => (executable as NativeExecutable).job(run))
+      await addon.run(device, native)
+      return jobs.map(({ executable }, i) => (executable as NativeExecutable).named(native[i].outputs))
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import type { Program } from '../../compile/program.ts'
+import type { Place } from './place.ts'
+import type { Lowered, Step, Target } from './steps.ts'
+
+/** A Schedule as text: one kernel call a line, with the place of everything it touches. */
+export function printSchedule(
+  program: Program,
+  lowered: Lowered,
+  places: ReadonlyMap<number, Place>,
+  head: { variant: string; precision: string; groups: number; arenaBytes: number },
+): string {
+  const at = (value: number | undefined): string => {
+    if (value === undefined) return '–'
+    const { memory, index, offset, strides } = places.get(value)!
+    const base = memory === 'arena' ? `@${offset}` : `${memory}${index}`
+    return base + strides.map((s, depth) => (s ? `+${s}·i${depth}` : '')).join('')
+  }
+  const to = (t: Target): string => (!t ? '–' : 'sum' in t ? `+= ${program.sums[t.sum].name}` : at(t.value))
+  const line = (step: Step, indent: string): string => {
+    if ('steps' in step) {
+      const times = step.runs === undefined ? `${step.count}` : `up to ${step.count}, by ${at(step.runs)}`
+      const body = step.steps.map((s) => line(s, `${indent}  `))
+      return [`${indent}loop ${times}${step.reverse ? ', backwards' : ''} {`, ...body, `${indent}}`].join('\n')
+    }
+    const numbers = [...step.integers, ...step.reals].join(' ')
+    return `${indent}${step.kernel} (${step.reads.map(at).join(', ')}) → ${step.writes.map(to).join(', ')}  [${numbers}]`
+  }
+  const packs = lowered.packs.map((p, i) => `  pack ${i}: ${program.parameters[p.parameter].name} as [${p.K}, ${p.N}]`)
+  return [
+    `schedule ${program.name} on ${head.variant}, ${head.precision}, ${head.groups} groups, arena ${head.arenaBytes} bytes {`,
+    ...packs,
+    ...lowered.steps.map((s) => line(s, '  ')),
+    '}',
+  ].join('\n')
+}

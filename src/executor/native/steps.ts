@@ -1,0 +1,61 @@
+/**
+ * A Schedule before memory is planned: native kernels and loops in order, on values by number.
+ */
+
+import type { TensorType } from '../../tensor/type.ts'
+
+/** Where a kernel writes: a value of its own, or, adding, a sum of the group. */
+export type Target = { readonly value: number } | { readonly sum: number } | undefined
+
+/** One call of a native kernel. */
+export interface KernelStep {
+  readonly kernel: string
+  /** Values read, in the kernel's order; undefined where an optional one is absent. */
+  readonly reads: readonly (number | undefined)[]
+  readonly writes: readonly Target[]
+  readonly integers: readonly number[]
+  readonly reals: readonly number[]
+}
+
+/** A loop over steps. Slices and stacks share memory; carries are copied only where they cannot be written in place. */
+export interface LoopStep {
+  readonly kernel: 'loop'
+  readonly count: number
+  readonly reverse: boolean
+  /** i32 scalar value that bounds the count. */
+  readonly runs?: number
+  readonly index: number
+  readonly steps: readonly Step[]
+}
+
+export type Step = KernelStep | LoopStep
+
+/** A packed operand: a parameter in the panel form of `matmul`'s right side, `B[k][n] = data[k·rowStep + n·columnStep]`. */
+export interface Pack {
+  readonly parameter: number
+  readonly K: number
+  readonly N: number
+  readonly rowStep: number
+  readonly columnStep: number
+}
+
+/** That slice i of a stack, along the loop at `depth`, is a value of that loop's body. */
+export interface SliceOf {
+  readonly stack: number
+  readonly depth: number
+}
+
+/** What lowering knows before places are given. */
+export interface Lowered {
+  readonly steps: readonly Step[]
+  /** Type of each value: the Program's, then the lowering's own. */
+  readonly values: readonly TensorType[]
+  readonly packs: readonly Pack[]
+  /** Values that are another value's memory under another shape. */
+  readonly aliases: ReadonlyMap<number, number>
+  readonly slices: ReadonlyMap<number, SliceOf>
+  /** Values that live in the memory of a program output, by number of the output. */
+  readonly outputs: ReadonlyMap<number, number>
+  /** Values made in the memory of the carry that they become. */
+  readonly inPlace: ReadonlyMap<number, number>
+}

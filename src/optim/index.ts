@@ -1,0 +1,9 @@
+/**
+ * Optimizers as Programs, learning-rate schedules, gradient clipping.
+ * @module
+ */
+export { type AdafactorSettings, adafactor } from './adafactor.ts'
+export { type AdamWSettings, adamw } from './adamw.ts'
+export { clipScale, GlobalNorm } from './clip.ts'
+export { type Optimizer, OptimizerRunner, type StateMap, type Update } from './optimizer.ts'
+export { learningRate, type Schedule } from './schedule.ts'

@@ -1,0 +1,50 @@
+import { listSettings } from '../model/settings.ts'
+import { LatheError } from '../tensor/error.ts'
+import { defineRecipe, type Recipe, type RecipeInput, recipeSchema } from './recipe.ts'
+
+type Tree = Readonly<Record<string, unknown>>
+
+/**
+ * The recipe with settings such as `model.plan=1x8`, `evaluate.loops=[1,2]` or `task.n=64` changed, in their order.
+ * A value is JSON where it can be, else a text. Another optimizer or schedule takes over the settings that it shares.
+ * Throws a one-line LatheError for a setting that does not exist (with the nearest) and for all that defineRecipe finds.
+ *
+ * @example
+ * applySettings(recipe, ['model.plan=1x8', 'optimizer.name=adafactor', 'steps=200'])
+ */
+export function applySettings(recipe: Recipe, settings: readonly string[]): Recipe {
+  const changed = settings.reduce<Tree>((tree, setting) => apply(tree, setting, recipe.name), recipe)
+  return defineRecipe(changed as RecipeInput)
+}
+
+function apply(tree: Tree, setting: string, name: string): Tree {
+  const equals = setting.indexOf('=')
+  if (equals < 1)
+    throw new LatheError(`recipe ${name}: write ${JSON.stringify(setting)} as key=value, such as steps=200`)
+  const path = setting.slice(0, equals)
+  const isText = listSettings(recipeSchema, tree).some((known) => known.path === path && known.isText)
+  const typed = setting.slice(equals + 1)
+  const next = put(tree, path.split('.'), isText ? typed : parseValue(typed))
+  return path === 'optimizer.name' || path === 'schedule.name' ? keepShared(next, path.split('.')[0]) : next
+}
+
+function parseValue(typed: string): unknown {
+  try {
+    return JSON.parse(typed)
+  } catch {
+    return typed
+  }
+}
+
+function put(tree: unknown, [key, ...rest]: readonly string[], value: unknown): Tree {
+  const object = typeof tree === 'object' && tree !== null && !Array.isArray(tree) ? (tree as Tree) : {}
+  const inner = Object.hasOwn(object, key) ? object[key] : undefined
+  return { ...object, [key]: rest.length === 0 ? value : put(inner, rest, value) }
+}
+
+/** Drops from `tree[part]` what its newly chosen alternative does not know. */
+function keepShared(tree: Tree, part: string): Tree {
+  const known = new Set(listSettings(recipeSchema, tree).map(({ path }) => path))
+  const fields = Object.entries(tree[part] as Tree).filter(([key]) => known.has(`${part}.${key}`))
+  return { ...tree, [part]: Object.fromEntries(fields) }
+}

@@ -1,0 +1,155 @@
+import * as z from 'zod'
+import { modelSchema, widths } from '../model/config.ts'
+import {
+  alternativesError,
+  fraction,
+  listSettings,
+  must,
+  nonNegative,
+  oneOf,
+  parseSettings,
+  positiveInteger,
+  positiveNumber,
+  type Setting,
+  text,
+  wholeNumber,
+} from '../model/settings.ts'
+import { LatheError } from '../tensor/error.ts'
+
+const belowOne = z.number(must('a number from 0 to below 1')).min(0, must('a number from 0')).lt(1, must('below 1'))
+const lr = positiveNumber.default(1e-3).describe('peak learning rate')
+const weightDecay = nonNegative.default(0).describe('decoupled weight decay')
+const warmup = wholeNumber.optional().describe('updates of linear warmup; default 2 % of steps')
+const final = fraction.default(0).describe('learning rate of the last update, as a fraction of the peak')
+
+const adamw = z.strictObject({
+  name: z.literal('adamw').describe('AdamW (Loshchilov & Hutter 2019)'),
+  lr,
+  beta1: belowOne.default(0.9).describe('decay of the first moment'),
+  beta2: belowOne.default(0.95).describe('decay of the second moment'),
+  eps: positiveNumber.default(1e-8).describe('added to the root of the second moment'),
+  weightDecay,
+})
+const adafactor = z.strictObject({
+  name: z.literal('adafactor').describe('Adafactor (Shazeer & Stern 2018), no momentum, no parameter scaling'),
+  lr,
+  decay: positiveNumber.default(0.8).describe('exponent c of the second-moment decay 1 - t^-c'),
+  clipThreshold: positiveNumber.default(1).describe('greatest root mean square of an update'),
+  eps1: positiveNumber.default(1e-30).describe('added to the squared gradient'),
+  weightDecay,
+})
+
+const schedules = [
+  z.strictObject({ name: z.literal('cosine').describe('warmup, then half a cosine'), warmup, final }),
+  z.strictObject({ name: z.literal('linear').describe('warmup, then a straight line'), warmup, final }),
+  z.strictObject({ name: z.literal('constant').describe('warmup, then the peak'), warmup }),
+  z.strictObject({
+    name: z.literal('one-cycle').describe('up and down along cosines (Smith & Topin 2018)'),
+    pctStart: fraction.default(0.3).describe('fraction of the updates on the way up'),
+    div: positiveNumber.default(25).describe('peak over the first learning rate'),
+    finalDiv: positiveNumber.default(1e4).describe('first learning rate over the last'),
+  }),
+] as const
+
+/** The one schema of a recipe. Objects are strict, except for the settings of the task, which the task checks. */
+export const recipeSchema = z.strictObject({
+  name: z
+    .string(must('a name of letters, digits, dots and dashes'))
+    .regex(/^[A-Za-z0-9][\w.-]*$/, must('a name of letters, digits, dots and dashes'))
+    .describe('name of the recipe; the run folder begins with it'),
+  description: text.default('').describe('what it trains, in a sentence'),
+  task: z.looseObject({ name: text.describe('name of the task; its own settings stand beside it') }),
+  model: modelSchema.omit({ attention: true, vocabulary: true, maxLength: true }),
+  steps: positiveInteger.describe('number of updates'),
+  batch: positiveInteger.default(64).describe('sequences per update'),
+  accumulation: positiveInteger.default(1).describe('parts that a batch is worked off in; must divide it'),
+  groups: positiveInteger.optional().describe('groups of sequences that sum gradients apart; default by the executor'),
+  optimizer: z
+    .discriminatedUnion('name', [adamw, adafactor], alternativesError(['adamw', 'adafactor']))
+    .prefault({ name: 'adamw' }),
+  schedule: z
+    .discriminatedUnion('name', schedules, alternativesError(['cosine', 'linear', 'constant', 'one-cycle']))
+    .prefault({ name: 'cosine' }),
+  clip: nonNegative.default(1).describe('greatest norm of the whole gradient; 0 switches clipping off'),
+  seed: wholeNumber.default(0).describe('seed of the initial weights and of the data'),
+  evaluate: z
+    .strictObject({
+      every: positiveInteger.default(250).describe('updates between evaluations; the last update is evaluated too'),
+      samples: positiveInteger.default(1024).describe('held-out sequences per evaluation'),
+      loops: z
+        .array(positiveInteger, must('a list of loop counts such as [1,2,4]'))
+        .min(1, must('a list of loop counts such as [1,2,4]'))
+        .optional()
+        .describe('loop counts to evaluate at; default those of the plan'),
+      target: fraction.optional().describe('accuracy at which training stops; default none'),
+    })
+    .prefault({}),
+  checkpoint: z
+    .strictObject({
+      every: positiveInteger.default(500).describe('updates between checkpoints; the last update is saved too'),
+      keep: positiveInteger.default(3).describe('newest checkpoints to keep, besides the best'),
+    })
+    .prefault({}),
+  precision: oneOf('auto', 'bf16', 'f32').default('auto').describe('operands of matrix products: auto, bf16 or f32'),
+  executor: oneOf('auto', 'native', 'reference').default('auto').describe('what computes: auto, native or reference'),
+  threads: positiveInteger.optional().describe('worker threads; default one per core'),
+})
+
+export type RecipeInput = z.input<typeof recipeSchema>
+
+/** A recipe that has been checked. What follows from other settings is absent, so that it still follows them. */
+export type Recipe = z.output<typeof recipeSchema>
+
+/** A recipe with nothing left to derive but what the machine decides (precision, executor, threads, groups). */
+export type ResolvedRecipe = Recipe & {
+  model: { dHead: number; dHeadValue: number; dFf: number; attentionScale: number }
+  schedule: { name: 'one-cycle' } | { warmup: number }
+}
+
+/**
+ * Checks a recipe and fills its defaults.
+ * Throws a one-line LatheError that names recipe and setting, and the nearest setting for one that does not exist.
+ *
+ * @example
+ * defineRecipe({
+ *   name: 'tiny',
+ *   task: { name: 'phop', n: 16, p: 2 },
+ *   model: { plan: '1x3', dModel: 32, nHeads: 4 },
+ *   steps: 100,
+ * }).batch // 64
+ */
+export function defineRecipe(input: RecipeInput): Recipe {
+  const name = (input as { name?: unknown } | null | undefined)?.name
+  const where = typeof name === 'string' ? `recipe ${name}` : 'recipe'
+  const recipe = parseSettings(recipeSchema, input, where)
+  const problem = contradiction(recipe)
+  if (problem !== undefined) throw new LatheError(`${where}: ${problem}`)
+  return recipe
+}
+
+function contradiction({ model, batch, accumulation, schedule, steps }: Recipe): string | undefined {
+  if (model.dHead === undefined && model.dModel % model.nHeads !== 0) {
+    return `model.dModel ${model.dModel} is not divisible by model.nHeads ${model.nHeads}: set model.dHead`
+  }
+  if (batch % accumulation !== 0) return `accumulation ${accumulation} does not divide batch ${batch}`
+  if (schedule.name !== 'one-cycle' && (schedule.warmup ?? 0) > steps) {
+    return `schedule.warmup ${schedule.warmup} is longer than the ${steps} steps`
+  }
+  return undefined
+}
+
+/** Fills what follows from other settings: the widths of the model and the warmup. A run keeps its recipe in this form. */
+export function resolveRecipe(recipe: Recipe): ResolvedRecipe {
+  const { model, schedule, steps } = recipe
+  return {
+    ...recipe,
+    model: { ...model, ...widths(model) },
+    schedule:
+      schedule.name === 'one-cycle' ? schedule : { ...schedule, warmup: schedule.warmup ?? Math.round(steps * 0.02) },
+  }
+}
+
+/** Every setting of a recipe with its description and default, for help texts and documents. */
+export function recipeSettings(): Setting[] {
+  return listSettings(recipeSchema)
+}

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What a run was given to compute with. */
+export interface Machine {
+  readonly threads: number
+  readonly executor: string
+  /** Instruction set of the kernels. */
+  readonly isa: string
+  readonly precision: string
+}
+
+/** `env.json`: what a run ran on. */
+export interface Environment extends Machine {
+  readonly lathe: string
+  /** Of the checkout that Lathe ran from; null when it was installed as a package. */
+  readonly commit: string | null
+  readonly node: string
+  readonly platform: string
+  readonly cpu: string
+  readonly cores: number
+  /** ISO 8601. */
+  readonly created: string
+}
+
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Describes this machine and this copy of Lathe. */
+export async function describeEnvironment(machine: Machine): Promise<Environment> {
+  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+  const cores = cpus()
+  return {
+    lathe: version,
+    commit: await checkedOutCommit(packageRoot),
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: cores[0]?.model.trim() ?? 'unknown',
+    cores: cores.length,
+    ...machine,
+    created: new Date().toISOString(),
+  }
+}
+
+/** The commit that a git checkout or worktree at `root` stands on, or null; a checkout further up is not its own. */
+export async function checkedOutCommit(root: string): Promise<string | null> {
+  const pointer = await textOf(join(root, '.git')) // a worktree has a file here
+  const folder = pointer === null ? join(root, '.git') : resolve(root, pointer.replace(/^gitdir: /, ''))
+  const head = await textOf(join(folder, 'HEAD'))
+  if (head === null || !head.startsWith('ref: ')) return head
+  const name = head.slice('ref: '.length)
+  const shared = await textOf(join(folder, 'commondir'))
+  const common = shared === null ? folder : resolve(folder, shared)
+  const packed = (await textOf(join(common, 'packed-refs'))) ?? ''
+  const line = packed.split('\n').find((entry) => entry.endsWith(` ${name}`))
+  return (await textOf(join(common, name))) ?? line?.split(' ')[0] ?? null
+}
+
+async function textOf(path: string): Promise<string | null> {
+  return readFile(path, 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  )
+}

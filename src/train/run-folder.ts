@@ -1,0 +1,147 @@
+import * as nodeFs from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type FileSystem, flushFolder, ioReason, replaceFile } from '../model/durable-file.ts'
+import { defineRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
+import { LatheError } from '../tensor/error.ts'
+import { describeEnvironment, type Environment, type Machine } from './environment.ts'
+import { appendRecord, type LogRecord, readLog } from './run-log.ts'
+
+/** A run is a folder that explains itself: recipe.json, env.json, metrics.jsonl, timing.jsonl and checkpoints/. */
+export interface Run {
+  readonly path: string
+  readonly recipe: ResolvedRecipe
+  readonly environment: Environment
+}
+
+/**
+ * Makes the folder of a new run. Without a path it is `runs/<recipe>-<plan>-s<seed>`, with a number when that is taken.
+ * Throws a LatheError when the path holds something already or cannot be written; then nothing is left behind.
+ */
+export async function createRun(
+  recipe: Recipe,
+  machine: Machine,
+  path?: string,
+  fs: FileSystem = nodeFs,
+): Promise<Run> {
+  const resolved = resolveRecipe(recipe)
+  const environment = await describeEnvironment(machine)
+  const folder = path === undefined ? await claimName('runs', defaultRunName(recipe)) : await claimPath(path)
+  try {
+    await writeJson(join(folder, 'env.json'), environment, fs)
+    await writeJson(join(folder, 'recipe.json'), resolved, fs) // last: with it the folder is a run
+    await flushFolder(dirname(folder), fs)
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw new LatheError(`${folder}: cannot make a run there: ${ioReason(error)}`, { cause: error })
+  }
+  return { path: folder, recipe: resolved, environment }
+}
+
+/** The name of a run's folder: recipe, plan (commas as _) and seed, such as `phop-4_4x4_4-s0`. */
+export function defaultRunName({ name, model, seed }: Recipe): string {
+  return `${name}-${model.plan.replaceAll(/[^\dx]+/g, '_')}-s${seed}`
+}
+
+async function claimName(root: string, name: string): Promise<string> {
+  await make(root, true)
+  for (let number = 1; ; number++) {
+    const folder = join(root, number === 1 ? name : `${name}-${number}`)
+    if (await make(folder, false)) return folder
+  }
+}
+
+async function claimPath(path: string): Promise<string> {
+  const isNew = await make(path, true)
+  if (!isNew && (await readdir(path)).length > 0) {
+    throw new LatheError(`${path} holds files already: name a new folder for the run, or resume the run that is there`)
+  }
+  return path
+}
+
+/** Whether the folder is new; one that exists is an error only when it is no folder. */
+async function make(path: string, recursive: boolean): Promise<boolean> {
+  try {
+    const first = await mkdir(path, { recursive }) // undefined when recursive and nothing was to be made
+    return !recursive || first !== undefined
+  } catch (error) {
+    if (!recursive && (error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw new LatheError(`${path}: cannot make a folder there: ${ioReason(error)}`)
+  }
+}
+
+async function writeJson(path: string, value: unknown, fs: FileSystem) {
+  await replaceFile(path, [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)], fs)
+}
+
+/** Opens the run in a folder. Throws a LatheError that says what is missing or wrong when the folder is no run. */
+export async function openRun(path: string): Promise<Run> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) throw new LatheError(`${path} is no run: there is no such folder`)
+  if (!found.isDirectory()) throw new LatheError(`${path} is no run: it is a file`)
+  const recipe = await readJson(path, 'recipe.json')
+  const environment = (await readJson(path, 'env.json')) as Environment
+  try {
+    return { path, recipe: resolveRecipe(defineRecipe(recipe as Recipe)), environment }
+  } catch (error) {
+    throw new LatheError(`${join(path, 'recipe.json')}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function readJson(run: string, name: string): Promise<unknown> {
+  const text = await readFile(join(run, name), 'utf8').catch((error) => {
+    const missing = error.code === 'ENOENT'
+    throw new LatheError(missing ? `${run} is no run: it has no ${name}` : `${join(run, name)}: ${ioReason(error)}`)
+  })
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new LatheError(`${join(run, name)} is no JSON: ${(error as Error).message.split('\n')[0]}`)
+  }
+}
+
+/** Every run in a folder, by name, and the folders that began as a run but cannot be opened, with the reason. */
+export async function listRuns(folder: string): Promise<{ runs: Run[]; broken: { path: string; reason: string }[] }> {
+  const names = await readdir(folder).catch((error) => {
+    if (error.code === 'ENOENT') return []
+    throw new LatheError(`${folder}: cannot list it: ${ioReason(error)}`)
+  })
+  const runs: Run[] = []
+  const broken: { path: string; reason: string }[] = []
+  for (const name of names.sort()) {
+    const path = join(folder, name)
+    const isRun = await stat(join(path, 'recipe.json')).catch(() => undefined)
+    if (isRun === undefined) continue
+    try {
+      runs.push(await openRun(path))
+    } catch (error) {
+      broken.push({ path, reason: (error as Error).message })
+    }
+  }
+  return { runs, broken }
+}
+
+type RunFolder = Pick<Run, 'path'>
+
+export const metricsPath = (run: RunFolder) => join(run.path, 'metrics.jsonl')
+export const timingPath = (run: RunFolder) => join(run.path, 'timing.jsonl')
+
+/** Records what a step gave. Deterministic values only: a second run of the same recipe writes the same bytes. */
+export function appendMetrics(run: RunFolder, record: LogRecord): Promise<void> {
+  return appendRecord(metricsPath(run), record)
+}
+
+/** Records how long a step took, and all else that differs from run to run. */
+export function appendTiming(run: RunFolder, record: LogRecord): Promise<void> {
+  return appendRecord(timingPath(run), record)
+}
+
+/** The metrics of a run in order, also of one that is being written. */
+export function readMetrics(run: RunFolder): Promise<LogRecord[]> {
+  return readLog(metricsPath(run))
+}
+
+/** The timings of a run in order. */
+export function readTiming(run: RunFolder): Promise<LogRecord[]> {
+  return readLog(timingPath(run))
+}
