@@ -42,11 +42,11 @@ int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& he
 
 void attention(Precision precision, const Attention& s, Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const int64_t keys = keysOf(s), block = queryBlock(keys), ld = roundUp(keys, W), ldo = s.nHeads * s.dHeadValue;
+  const int64_t keys = keysOf(s), ld = roundUp(keys, W), ldo = s.nHeads * s.dHeadValue;
   TurnedHead head(s, scratch);
   void* packedK = scratch.take(packedBytes(precision, s.dHead, keys));
   void* packedV = scratch.take(packedBytes(precision, keys, s.dHeadValue));
-  float* scores = scratch.array<float>(static_cast<size_t>(least(block, s.T) * ld));
+  float* scores = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
   auto* out = const_cast<float*>(s.out);
   auto* lse = const_cast<float*>(s.lse);
 
@@ -54,8 +54,8 @@ void attention(Precision precision, const Attention& s, Scratch& scratch) {
     head.load(h);
     pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedK);
     pack(precision, keys, s.dHeadValue, {s.v + h * s.dHeadValue, s.ldv, 1}, packedV);
-    for (int64_t i0 = 0; i0 < s.T; i0 += block) {
-      const int64_t rows = least(block, s.T - i0);
+    for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
+      const int64_t rows = least(kQueryBlock, s.T - i0);
       const int64_t n = scoreBlock(precision, s, head, packedK, i0, rows, scores, ld, scratch);
       for (int64_t r = 0; r < rows; ++r) lse[h * s.T + i0 + r] = softmaxRow(n, scores + r * ld, scores + r * ld);
       multiply(precision, rows, s.dHeadValue, n, {scores, ld, 1}, {packedV, keys}, out + i0 * ldo + h * s.dHeadValue,

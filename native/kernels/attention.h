@@ -6,7 +6,7 @@
 namespace lathe::LATHE_VARIANT {
 
 // Query rows taken at a time, so that their scores stay in L2; a multiple of kPackedStep.
-LATHE_INLINE int64_t queryBlock(int64_t keys) { return keys <= 1024 ? 64 : 32; }
+constexpr int64_t kQueryBlock = 32;
 
 // The keys that exist, and of them those that query i may see: rows [0, n).
 LATHE_INLINE int64_t keysOf(const Attention& s) { return least(s.S, s.seen); }

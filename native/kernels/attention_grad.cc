@@ -27,7 +27,7 @@ void gradRow(int64_t n, float lse, float meanGrad, float scale, float* scores, f
 
 void attentionGrad(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const int64_t keys = keysOf(s), block = queryBlock(keys), ld = roundUp(keys, W);
+  const int64_t keys = keysOf(s), ld = roundUp(keys, W);
   const int64_t width = s.nHeads * s.dHead, widthV = s.nHeads * s.dHeadValue;
   TurnedHead head(s, scratch);
   void* packedKT = scratch.take(packedBytes(precision, s.dHead, keys));
@@ -35,8 +35,8 @@ void attentionGrad(Precision precision, const Attention& s, const AttentionGrad&
   void* packedK = scratch.take(packedBytes(precision, keys, s.dHead));
   void* packedQ = scratch.take(packedBytes(precision, s.T, s.dHead));
   void* packedDout = scratch.take(packedBytes(precision, s.T, s.dHeadValue));
-  float* P = scratch.array<float>(static_cast<size_t>(least(block, s.T) * ld));
-  float* dS = scratch.array<float>(static_cast<size_t>(least(block, s.T) * ld));
+  float* P = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
+  float* dS = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
   __builtin_memset(g.dk, 0, static_cast<size_t>(s.S * width) * sizeof(float));
   __builtin_memset(g.dv, 0, static_cast<size_t>(s.S * widthV) * sizeof(float));
 
@@ -50,8 +50,8 @@ void attentionGrad(Precision precision, const Attention& s, const AttentionGrad&
     pack(precision, s.T, s.dHead, {head.q, head.ldq, 1}, packedQ);
     pack(precision, s.T, s.dHeadValue, {dout, g.lddout, 1}, packedDout);
 
-    for (int64_t i0 = 0; i0 < s.T; i0 += block) {
-      const int64_t rows = least(block, s.T - i0);
+    for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
+      const int64_t rows = least(kQueryBlock, s.T - i0);
       const int64_t n = scoreBlock(precision, s, head, packedKT, i0, rows, P, ld, scratch);
       multiply(precision, rows, n, s.dHeadValue, {dout + i0 * g.lddout, g.lddout, 1}, {packedVT, s.dHeadValue}, dS, ld,
                false, scratch);

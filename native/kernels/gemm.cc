@@ -20,8 +20,7 @@ constexpr int kRows = 12;
 #else
 constexpr int kRows = 6;
 #endif
-constexpr int kVectors = 2;
-constexpr int kPanel = kVectors * W;
+constexpr int kPanel = 2 * W;
 constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays in L1
 constexpr int64_t kBlockBytes = 512 * 1024;    // of packed A, so that it stays in L2
 static_assert(kPackedStep % kPanel == 0);
@@ -53,7 +52,7 @@ struct Block {
   bool accumulate;
 };
 
-template <class Kind, int R>
+template <class Kind, int R, int kVectors>
 void microKernel(const Block& s) {
   vf acc[R][kVectors] = {};
   const int32_t *a = s.a, *b = s.b;
@@ -69,7 +68,7 @@ void microKernel(const Block& s) {
     a += cs;
     b += kPanel;
   }
-  if (s.cols == kPanel) {
+  if (s.cols == kVectors * W) {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
@@ -79,7 +78,7 @@ void microKernel(const Block& s) {
       }
     return;
   }
-  float block[R][kPanel];
+  float block[R][kVectors * W];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
@@ -92,8 +91,9 @@ void microKernel(const Block& s) {
 
 template <class Kind, int... r>
 LATHE_INLINE void runBlock(int64_t rows, const Block& block, std::integer_sequence<int, r...>) {
-  static constexpr void (*kernels[])(const Block&) = {microKernel<Kind, r + 1>...};
-  kernels[rows - 1](block);
+  static constexpr void (*half[])(const Block&) = {microKernel<Kind, r + 1, 1>...};
+  static constexpr void (*whole[])(const Block&) = {microKernel<Kind, r + 1, 2>...};
+  (block.cols <= W ? half : whole)[rows - 1](block);
 }
 
 template <class Kind>

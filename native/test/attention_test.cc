@@ -182,7 +182,7 @@ void testAttention(const Kernels& kernels) {
         {5, 90, 85, 3, 32, 16, false, false, false, false},  // a memory bank larger than the sequence
         {40, 6, 0, 2, 8, 24, false, false, false, false},    // and a smaller one
         {200, 200, 0, 1, 256, 256, true, true, false, false},
-        {1100, 1100, 0, 1, 3, 5, true, true, false, false},  // the narrower query blocks
+        {1100, 1100, 0, 1, 3, 5, true, true, false, false},
         {33, 1200, 1100, 1, 16, 16, true, true, true, true},
     };
     for (const Case& c : others) runCase(kernels, precision, c, ++seed);

@@ -147,5 +147,6 @@ void testCrossEntropy(const Kernels&);
 void testNorm(const Kernels&);
 void testSoftmax(const Kernels&);
 void testUnary(const Kernels&);
+void testElementwise(const Kernels&);
 
 }  // namespace lathe::test

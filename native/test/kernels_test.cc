@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
     const char* name;
     void (*run)(const Kernels&);
   } families[] = {{"matmul", testMatmul},   {"attention", testAttention}, {"cross-entropy", testCrossEntropy},
-                  {"norm", testNorm},       {"softmax", testSoftmax},     {"unary", testUnary}};
+                  {"norm", testNorm},       {"softmax", testSoftmax},     {"unary", testUnary},
+                  {"elementwise", testElementwise}};
   const Variant* list;
   const int count = variants(&list);
   bool found = argc < 2;

@@ -74,10 +74,13 @@ function inputCotangents(node: Node, cotangents: readonly (Tensor | undefined)[]
 export function differentiate(graph: Graph, loss: Tensor): Graph {
   if (loss.shape.length !== 0)
     throw new LatheError(`the loss must be a scalar, not [${loss.shape.join(', ')}]: sum it first`)
+  if (graph.sums.has('loss'))
+    throw new LatheError(`${graph.name}: the sum loss is the loss that gradients are taken of; name yours otherwise`)
   extend(graph, () => {
     accumulate('loss', loss)
     const cotangents = new Cotangents()
     cotangents.set(loss, fill([], 1))
+    if (isBoundary(loss.node)) accumulate(sinkName(loss), fill([], 1))
     backward(graph.scope, cotangents)
   })
   return graph

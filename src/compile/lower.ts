@@ -1,7 +1,8 @@
 import type { Graph, Node, Scope, Tensor } from '../graph/graph.ts'
-import { sameShape, type TensorType } from '../tensor/type.ts'
+import { LatheError } from '../tensor/error.ts'
+import { formatType, sameShape, type TensorType } from '../tensor/type.ts'
 import { boundaryName } from './differentiate.ts'
-import type { Binding, Block, Instruction, Program } from './program.ts'
+import { type Binding, type Block, type Instruction, type Program, printAttributes } from './program.ts'
 import { prune } from './prune.ts'
 
 /** Ops whose repetition is not the same value twice, or whose order matters. */
@@ -14,6 +15,12 @@ class Lowering {
   readonly states: Binding[] = []
   private readonly ids = new Map<Tensor, number>()
   private readonly constants = new Map<number, number>()
+  /** The scopes that the instruction at hand stands in. */
+  private readonly open: Set<Scope>
+
+  constructor(private readonly graph: Graph) {
+    this.open = new Set([graph.scope])
+  }
 
   define(tensor: Tensor): number {
     this.values.push({ shape: tensor.shape, dtype: tensor.dtype })
@@ -22,6 +29,10 @@ class Lowering {
   }
 
   use(tensor: Tensor): number {
+    if (!this.open.has(tensor.node.scope))
+      throw new LatheError(
+        `${this.graph.name}: ${tensor.node.op} ${formatType(tensor)} is used outside of the loop or trace that made it; carry it out of the loop, or collect it`,
+      )
     return this.ids.get(tensor) ?? this.source(tensor)
   }
 
@@ -46,7 +57,7 @@ class Lowering {
         continue
       }
       const inputs = node.inputs.map((t) => this.use(t))
-      const key = `${node.op}(${inputs}) ${JSON.stringify(node.attributes)}`
+      const key = `${node.op}(${inputs})${printAttributes(node.attributes)}`
       const known = unique.has(node.op) ? undefined : seen.get(key)
       if (known) {
         node.outputs.forEach((t, i) => {
@@ -65,6 +76,7 @@ class Lowering {
 
   private block(node: Node, seen: Map<string, readonly number[]>): Block {
     const { index, carry, scanned, next, collected, scope } = node.body!
+    this.open.add(scope)
     const ids = (tensors: readonly Tensor[]) => tensors.map((t) => this.use(t))
     const head = {
       index: this.define(index),
@@ -72,7 +84,9 @@ class Lowering {
       scanned: scanned.map((t) => this.define(t)),
     }
     const instructions = this.scope(scope, () => true, new Map(seen))
-    return { ...head, instructions, next: ids(next), collected: ids(collected) }
+    const tail = { next: ids(next), collected: ids(collected) }
+    this.open.delete(scope)
+    return { ...head, instructions, ...tail }
   }
 
   /** The value that this node equals by algebra: x + 0, 1·x, a reshape to the same shape. */
@@ -95,7 +109,7 @@ class Lowering {
  * Work on parameters alone is left out, and its results are parameters named `derived:…`, unless `withDerived` is set.
  */
 export function lower(graph: Graph, options: { withDerived?: boolean } = {}): Program {
-  const lowering = new Lowering()
+  const lowering = new Lowering(graph)
   const include = (node: Node) => options.withDerived === true || !node.parameterOnly
   const instructions = lowering.scope(graph.scope, include, new Map())
   return finish(graph.name, graph, lowering, instructions, [...graph.outputs])
@@ -103,7 +117,7 @@ export function lower(graph: Graph, options: { withDerived?: boolean } = {}): Pr
 
 /** Lowers only the work on parameters alone that `tensors` need. */
 export function lowerParameterOnly(name: string, graph: Graph, tensors: ReadonlyMap<string, Tensor>): Program {
-  const lowering = new Lowering()
+  const lowering = new Lowering(graph)
   const instructions = lowering.scope(graph.scope, (node) => node.parameterOnly && node.op !== 'parameter', new Map())
   return finish(name, { sums: new Map() }, lowering, instructions, [...tensors])
 }

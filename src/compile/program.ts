@@ -62,9 +62,12 @@ export function programFlops({ values, instructions }: Program): number {
 
 const list = (ids: readonly number[]): string => ids.map((id) => `%${id}`).join(', ')
 
-function printAttributes(attributes: Attributes): string {
+/** Attributes as text; equal text means equal attributes. */
+export function printAttributes(attributes: Attributes): string {
   const entries = Object.entries(attributes).filter(([, value]) => value !== false)
-  return entries.length ? ` {${entries.map(([k, v]) => `${k}: ${JSON.stringify(v)}`).join(', ')}}` : ''
+  // JSON has no infinities and no NaN.
+  const print = (value: unknown) => (typeof value === 'number' ? String(value) : JSON.stringify(value))
+  return entries.length ? ` {${entries.map(([k, v]) => `${k}: ${print(v)}`).join(', ')}}` : ''
 }
 
 function printInstruction(

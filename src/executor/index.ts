@@ -2,6 +2,7 @@
  * The seam between Programs and machines, and what stands behind it.
  * @module
  */
+export { chooseExecutor, type ExecutorChoice } from './choose.ts'
 export * from './executor.ts'
 export { type NativeOptions, nativeExecutor, nativeIsBuilt, nativeVariants } from './native/index.ts'
 export { referenceExecutor } from './reference/index.ts'

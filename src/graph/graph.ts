@@ -195,6 +195,7 @@ export function output(name: string, tensor: Tensor): void {
 export function accumulate(name: string, tensor: Tensor): void {
   const { sums, outputs, name: graph } = graphNow()
   const known = sums.get(name)
+  if (tensor.dtype !== 'f32') throw new LatheError(`${graph}: the sum ${name} of ${formatType(tensor)} must be f32`)
   if (outputs.has(name) || (known && !sameShape(known.shape, tensor.shape)))
     throw new LatheError(`${graph}: the sum ${name} of ${formatType(tensor)} clashes with another output of that name`)
   sums.set(name, { shape: tensor.shape, dtype: 'f32' })

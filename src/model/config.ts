@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
-import { LoopPlan } from '../plan/index.ts'
+import { LoopPlan, type ModelShape } from '../plan/index.ts'
 import { LatheError } from '../tensor/error.ts'
 import { flag, must, oneOf, parseSettings, positiveInteger, positiveNumber } from './settings.ts'
 
@@ -86,6 +86,9 @@ export function widths({ dModel, nHeads, dHead = dModel / nHeads, dHeadValue, dF
     attentionScale: attentionScale ?? 1 / Math.sqrt(dHead),
   }
 }
+
+/** The sizes on which parameters and FLOPs depend. */
+export const modelShape = (config: ModelConfig): ModelShape => ({ ...config, gated: config.activation === 'swiglu' })
 
 const hiddenAct = { gelu: 'gelu_pytorch_tanh', relu: 'relu', swiglu: 'silu' }
 

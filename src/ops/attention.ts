@@ -3,7 +3,7 @@
  * Shapes: T queries, S keys, H heads, K key width, V value width.
  */
 import type { Attributes, Tensor } from '../graph/graph.ts'
-import type { TensorType, Values } from '../tensor/type.ts'
+import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type KernelContext, type Op, shapeError } from './op.ts'
 
 export interface AttentionOptions {
@@ -30,15 +30,22 @@ function dimensions([q, k, v]: readonly TensorType[], { nHeads }: Attributes) {
 }
 
 function checkAttention(inputs: readonly TensorType[], attributes: Attributes): void {
-  const [q, k, v] = inputs
-  const { S, H } = dimensions(inputs, attributes)
+  const [q, k, v, ...extra] = inputs
+  const { T, S, H } = dimensions(inputs, attributes)
+  const given = optional.filter((name) => attributes[name])
   const fits =
     [q, k, v].every((t) => t.shape.length === 2 && t.dtype === 'f32' && t.shape[1] % H === 0) &&
     q.shape[1] === k.shape[1] &&
     v.shape[0] === S &&
-    (attributes.start || !attributes.causal || q.shape[0] === S)
-  if (!fits)
-    throw shapeError('attention', inputs, `q [T, H·K], k [S, H·K], v [S, H·V] with H = ${H} (and T = S when causal)`)
+    given.every((name, i) => extra[i].dtype === 'i32' && sameShape(extra[i].shape, name === 'start' ? [] : [S])) &&
+    (given.length === 0 || T <= S) &&
+    (attributes.start || !attributes.causal || T === S)
+  if (fits) return
+  const operands = `q [T, H·K], k [S, H·K], v [S, H·V] with H = ${H}, T = S when causal`
+  const rest = given.length
+    ? `; i32 ${given.map((name) => `${name} [${name === 'start' ? '' : 'S'}]`).join(', ')}, T ≤ S`
+    : ''
+  throw shapeError('attention', inputs, operands + rest)
 }
 
 /** The optional i32 inputs that follow the first `from` ones, by name. */

@@ -1,15 +1,14 @@
 import type { Tensor } from '../graph/graph.ts'
-import type { TensorType, Values } from '../tensor/type.ts'
+import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type KernelContext, type Op, shapeError } from './op.ts'
 
 function checkCrossEntropy(inputs: readonly TensorType[]): void {
   const [x, w, targets] = inputs
   const fits =
-    x.shape.length === 2 &&
-    w.shape.length === 2 &&
+    [x, w].every((t) => t.shape.length === 2 && t.dtype === 'f32') &&
     x.shape[1] === w.shape[1] &&
     targets.dtype === 'i32' &&
-    targets.shape[0] === x.shape[0]
+    sameShape(targets.shape, [x.shape[0]])
   if (!fits) throw shapeError('linearCrossEntropy', inputs, 'x f32[T, d], w f32[V, d] and targets i32[T]')
 }
 

@@ -5,8 +5,8 @@ export const embedOp: Op = {
   name: 'embed',
   infer(inputs) {
     const [table, ids] = inputs
-    if (table.shape.length !== 2 || ids.shape.length !== 1 || ids.dtype !== 'i32')
-      throw shapeError('embed', inputs, 'a table f32[V, d] and ids i32[T]')
+    const fits = table.shape.length === 2 && ids.shape.length === 1 && table.dtype === 'f32' && ids.dtype === 'i32'
+    if (!fits) throw shapeError('embed', inputs, 'a table f32[V, d] and ids i32[T]')
     return [{ shape: [ids.shape[0], table.shape[1]], dtype: 'f32' }]
   },
   vjp({ inputs: [table, ids], cotangents: [ct] }) {
@@ -25,9 +25,11 @@ export const embedGradOp: Op = {
   infer: ([, ct], { vocabulary }) => [{ shape: [vocabulary as number, ct.shape[1]], dtype: 'f32' }],
   kernel([ids, ct], [dtable]) {
     const d = ct.shape[1]
+    const sums = new Float64Array(dtable.data.length)
     ids.data.forEach((id, t) => {
-      for (let i = 0; i < d; i++) dtable.data[id * d + i] += ct.data[t * d + i]
+      for (let i = 0; i < d; i++) sums[id * d + i] += ct.data[t * d + i]
     })
+    dtable.data.set(sums)
   },
 }
 

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { below, f32, i32, masked, offZero, positive } from '../executor/conformance/data.ts'
+import { f32, i32, masked, offZero, positive } from '../executor/conformance/data.ts'
 import { type Expression, gradientErrors, type Samples } from '../executor/conformance/finite-differences.ts'
 import { input, type Scope, trace } from '../graph/graph.ts'
-import { padOp, reshapeOp } from './shape.ts'
-import { putRowOp } from './take-row.ts'
 import {
   add,
   apply,
@@ -22,15 +20,17 @@ import {
   slice,
   softmax,
   sub,
+  sum,
   sumRows,
   sumTo,
-  sum,
   takeRow,
   transpose,
   type UnaryName,
   unary,
   where,
 } from './index.ts'
+import { padOp, reshapeOp } from './shape.ts'
+import { putRowOp } from './take-row.ts'
 import { unaryFunctions } from './unary.ts'
 
 type Row = readonly [name: string, samples: Samples, expression: Expression]
@@ -53,26 +53,28 @@ const shapes: [string, number[], number[]][] = [
   ['three axes and a scalar', [2, 3, 2], []],
 ]
 const binaryRows = Object.entries(arithmetic).flatMap(([name, op]) =>
-  shapes.map(([what, a, b]): Row => [
-    `${name} of ${what}`,
-    { a: f32(a), b: f32(b, positive) },
-    ({ a, b }) => op(a, b),
-  ]),
+  shapes.map(([what, a, b]): Row => [`${name} of ${what}`, { a: f32(a), b: f32(b, positive) }, ({ a, b }) => op(a, b)]),
 )
 
 const needPositive = new Set(['log', 'sqrt', 'reciprocal'])
 const unaryRows = (Object.keys(unaryFunctions) as UnaryName[])
   .filter((name) => ops.get(name)!.vjp && name !== 'step')
-  .map((name): Row => [name, { x: f32([3, 5], needPositive.has(name) ? positive : offZero) }, ({ x }) => unary(name, x)])
+  .map(
+    (name): Row => [name, { x: f32([3, 5], needPositive.has(name) ? positive : offZero) }, ({ x }) => unary(name, x)],
+  )
 
 const attentionSamples = (T: number, S: number, H: number, K: number, V: number): Samples => ({
   q: f32([T, H * K]),
   k: f32([S, H * K]),
   v: f32([S, H * V]),
 })
-const attentionRows: Row[] = [
+const attentions: Row[] = [
   ['causal', attentionSamples(5, 5, 2, 4, 4), ({ q, k, v }) => attention(q, k, v, { nHeads: 2 })],
-  ['one position', attentionSamples(1, 1, 1, 2, 2), ({ q, k, v }) => mul(attention(q, k, v, { nHeads: 1 }), add(sum(q), sum(k)))],
+  [
+    'one position',
+    attentionSamples(1, 1, 1, 2, 2),
+    ({ q, k, v }) => mul(attention(q, k, v, { nHeads: 1 }), add(sum(q), sum(k))),
+  ],
   [
     'bidirectional, T ≠ S',
     attentionSamples(3, 5, 2, 3, 3),
@@ -86,8 +88,16 @@ const attentionRows: Row[] = [
   ['a scale', attentionSamples(4, 4, 2, 3, 3), ({ q, k, v }) => attention(q, k, v, { nHeads: 2, scale: 0.7 })],
   ['values wider than keys', attentionSamples(4, 4, 2, 3, 5), ({ q, k, v }) => attention(q, k, v, { nHeads: 2 })],
   ['values narrower than keys', attentionSamples(4, 4, 3, 4, 1), ({ q, k, v }) => attention(q, k, v, { nHeads: 3 })],
-  ['heads of width 1', attentionSamples(5, 5, 3, 1, 1), ({ q, k, v }) => attention(q, k, v, { nHeads: 3, ropeBase: 100 })],
-  ['heads of width 3, rope', attentionSamples(5, 5, 2, 3, 3), ({ q, k, v }) => attention(q, k, v, { nHeads: 2, ropeBase: 10 })],
+  [
+    'heads of width 1',
+    attentionSamples(5, 5, 3, 1, 1),
+    ({ q, k, v }) => attention(q, k, v, { nHeads: 3, ropeBase: 100 }),
+  ],
+  [
+    'heads of width 3, rope',
+    attentionSamples(5, 5, 2, 3, 3),
+    ({ q, k, v }) => attention(q, k, v, { nHeads: 2, ropeBase: 10 }),
+  ],
   ['rope', attentionSamples(5, 5, 2, 4, 4), ({ q, k, v }) => attention(q, k, v, { nHeads: 2, ropeBase: 10 })],
   [
     'rope, bidirectional, T ≠ S',
@@ -130,19 +140,18 @@ const attentionRows: Row[] = [
     ({ q, k, v, start, positions, segments }) =>
       attention(q, k, v, { nHeads: 1, ropeBase: 10, start, positions, segments }),
   ],
-  [
-    'self-attention of one tensor',
-    { x: f32([4, 6]) },
-    ({ x }) => attention(x, x, x, { nHeads: 2, ropeBase: 10 }),
-  ],
-].map(([name, ...rest]) => [`attention: ${name}`, ...rest] as Row)
+  ['self-attention of one tensor', { x: f32([4, 6]) }, ({ x }) => attention(x, x, x, { nHeads: 2, ropeBase: 10 })],
+]
+const attentionRows = attentions.map(([name, ...rest]): Row => [`attention: ${name}`, ...rest])
 
 const matmulRows = [false, true].flatMap((transposeA) =>
-  [false, true].map((transposeB): Row => [
-    `matmul${transposeA ? ', A transposed' : ''}${transposeB ? ', B transposed' : ''}`,
-    { a: f32(transposeA ? [4, 3] : [3, 4]), b: f32(transposeB ? [5, 4] : [4, 5]) },
-    ({ a, b }) => matmul(a, b, { transposeA, transposeB }),
-  ]),
+  [false, true].map(
+    (transposeB): Row => [
+      `matmul${transposeA ? ', A transposed' : ''}${transposeB ? ', B transposed' : ''}`,
+      { a: f32(transposeA ? [4, 3] : [3, 4]), b: f32(transposeB ? [5, 4] : [4, 5]) },
+      ({ a, b }) => matmul(a, b, { transposeA, transposeB }),
+    ],
+  ),
 )
 
 const normSamples = (T: number, d: number): Samples => ({ x: f32([T, d]), gain: f32([d]), bias: f32([d]) })
@@ -158,12 +167,12 @@ const normRows: Row[] = [
 const otherRows: Row[] = [
   [
     'where',
-    { c: f32([3, 4], below(2)), a: f32([3, 4]), b: f32([3, 4]) },
+    { c: f32([3, 4], offZero), a: f32([3, 4]), b: f32([3, 4]) },
     ({ c, a, b }) => where(unary('step', c), a, b),
   ],
   [
     'where, broadcast',
-    { c: f32([3, 1], [0, 1, 0]), a: f32([4]), b: f32([]) },
+    { c: f32([3, 1], offZero), a: f32([4]), b: f32([]) },
     ({ c, a, b }) => where(unary('step', c), a, b),
   ],
   ['sumTo a scalar', { x: f32([3, 4]) }, ({ x }) => mul(sum(x), sum(x))],
@@ -178,7 +187,11 @@ const otherRows: Row[] = [
   ['broadcastTo of a column', { x: f32([3, 1]) }, ({ x }) => broadcastTo(x, [3, 4])],
   ['softmax', { x: f32([3, 5]) }, ({ x }) => softmax(x)],
   ['softmax of one column', { x: f32([3, 1]) }, ({ x }) => mul(softmax(x), x)],
-  ['embed with repeated ids', { table: f32([4, 3]), ids: i32([6], [2, 0, 2, 2, 3, 0]) }, ({ table, ids }) => embed(table, ids)],
+  [
+    'embed with repeated ids',
+    { table: f32([4, 3]), ids: i32([6], [2, 0, 2, 2, 3, 0]) },
+    ({ table, ids }) => embed(table, ids),
+  ],
   [
     'linearCrossEntropy',
     { x: f32([5, 3]), w: f32([7, 3]), targets: i32([5], [6, 0, 3, 3, 1]) },
@@ -201,7 +214,9 @@ const otherRows: Row[] = [
   ['pad of columns', { x: f32([2, 3]) }, ({ x }) => apply(padOp, [x], { axis: 1, start: 2, size: 5 })[0]],
   ['concat of rows', { a: f32([2, 3]), b: f32([1, 3]), c: f32([4, 3]) }, ({ a, b, c }) => concat([a, b, c], 0)],
   ['concat of columns', { a: f32([3, 2]), b: f32([3, 1]) }, ({ a, b }) => concat([b, a, b], 1)],
-  ...[0, 1, 2, 4, 5, 9, -1, -3, -4, -9].map((by): Row => [`shift by ${by}`, { x: f32([5, 3]) }, ({ x }) => shift(x, by)]),
+  ...[0, 1, 2, 4, 5, 9, -1, -3, -4, -9].map(
+    (by): Row => [`shift by ${by}`, { x: f32([5, 3]) }, ({ x }) => shift(x, by)],
+  ),
   ['transpose', { x: f32([3, 5]) }, ({ x }) => transpose(x)],
   ['reshape', { x: f32([3, 4]) }, ({ x }) => reshape(x, [2, 6])],
   ['reshape to three axes', { x: f32([3, 4]) }, ({ x }) => reshape(x, [3, 2, 2])],
@@ -217,13 +232,15 @@ const rows: Row[] = [...binaryRows, ...unaryRows, ...matmulRows, ...normRows, ..
 
 describe('the gradient of', () => {
   it.each(rows)('%s', async (_, samples, expression) => {
-    for (const [name, error] of Object.entries(await gradientErrors(samples, expression))) console.log('ERR', _, name, error), 
-      expect(error, name).toBeLessThan(1e-3)
+    for (const [name, error] of Object.entries(await gradientErrors(samples, expression)))
+      expect(error, name).toBeLessThan(5e-4)
   })
 
   it('every op that has one is among these', () => {
     const used = new Set<string>()
-    const visit = (scope: Scope) => scope.nodes.forEach((node) => used.add(node.op))
+    const visit = ({ nodes }: Scope) => {
+      for (const { op } of nodes) used.add(op)
+    }
     for (const [, samples, expression] of rows)
       visit(
         trace('used', () => {

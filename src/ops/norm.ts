@@ -1,13 +1,14 @@
 import type { Attributes, Tensor } from '../graph/graph.ts'
-import type { TensorType, Values } from '../tensor/type.ts'
+import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type Op, shapeError } from './op.ts'
 
 export type NormKind = 'rms' | 'layer'
 
 function checkNorm(inputs: readonly TensorType[]): void {
   const [x, ...vectors] = inputs
-  if (x.shape.length !== 2 || vectors.some((v) => v.shape.length !== 1 || v.shape[0] !== x.shape[1]))
-    throw shapeError('norm', inputs, 'x [T, d] with a gain [d] and perhaps a bias [d]')
+  const fits = x.shape.length === 2 && vectors.every((v) => sameShape(v.shape, [x.shape[1]]))
+  if (!fits || inputs.some((t) => t.dtype !== 'f32'))
+    throw shapeError('norm', inputs, 'f32 x [T, d] with a gain [d] and perhaps a bias [d]')
 }
 
 function rowStatistics(x: Values, row: number, { kind, eps }: Attributes): { mean: number; scale: number } {

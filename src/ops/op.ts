@@ -35,7 +35,7 @@ export function apply(op: Op, inputs: readonly Tensor[], attributes: Attributes 
 
 /** The one-line error of a shape that does not fit. */
 export function shapeError(op: string, inputs: readonly TensorType[], wanted: string): LatheError {
-  return new LatheError(`${op} got ${inputs.map(formatType).join(' and ')}; it takes ${wanted}`)
+  return new LatheError(`${op} got ${inputs.map(formatType).join(' and ') || 'nothing'}; it takes ${wanted}`)
 }
 
 /** Demands f32 matrices `[rows, columns]`. */

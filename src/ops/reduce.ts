@@ -7,7 +7,7 @@ function checkBroadcast(op: string, small: TensorType, large: TensorType): void 
   const offset = large.shape.length - small.shape.length
   const fits = offset >= 0 && small.shape.every((s, i) => s === 1 || s === large.shape[offset + i])
   const plain = large.shape.length <= 2 || sizeOf(small.shape) === 1
-  if (!fits || !plain || large.dtype !== 'f32')
+  if (!fits || !plain || small.dtype !== 'f32' || large.dtype !== 'f32')
     throw shapeError(op, [small, large], 'a shape that broadcasts to the other')
 }
 

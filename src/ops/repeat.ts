@@ -33,6 +33,8 @@ export function repeat<C extends Tensors, S extends Tensors = Tensors, O extends
   body: (carry: C, at: { index: Tensor; slices: S }) => BodyResult<C, O>,
 ): { carry: C; collected: O } {
   if (!Number.isInteger(count) || count < 1) throw new LatheError(`repeat takes a count of 1 or more, not ${count}`)
+  if (runs && (runs.dtype !== 'i32' || runs.shape.length !== 0))
+    throw new LatheError(`repeat takes an i32 scalar for runs, not ${formatType(runs)}`)
   const scope = new Scope(scopeNow())
   const [names, stacks] = [Object.keys(carry), Object.values(scan ?? {})]
   for (const s of stacks)

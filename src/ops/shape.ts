@@ -59,6 +59,7 @@ export const padOp: Op = {
 export const concatOp: Op = {
   name: 'concat',
   infer(inputs, { axis }) {
+    if (inputs.length === 0) throw shapeError('concat', inputs, 'one matrix or more')
     expectMatrices('concat', inputs)
     const other = axis === 0 ? 1 : 0
     if (inputs.some((t) => t.shape[other] !== inputs[0].shape[other]))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { referenceExecutor } from '../executor/reference/index.ts'
+import { nativeExecutor, nativeVariants, referenceExecutor } from '../executor/index.ts'
 import { readSafetensors } from '../model/safetensors.ts'
 import { toFloat32 } from '../model/stored-tensor.ts'
 import { adafactor } from './adafactor.ts'
@@ -7,7 +7,8 @@ import { adamw } from './adamw.ts'
 import { clipScale, GlobalNorm } from './clip.ts'
 import { type Optimizer, OptimizerRunner } from './optimizer.ts'
 
-const executors = [referenceExecutor()]
+const native = nativeVariants().map((isa) => nativeExecutor({ isa, precision: 'f32', threads: 2 }))
+const executors = [referenceExecutor(), ...native]
 const shapes = { matrix: [5, 7], vector: [7] }
 const golden = await readSafetensors(new URL('../model/goldens/optimizers.safetensors', import.meta.url).pathname)
 const numbers = (name: string) => Float32Array.from(toFloat32(golden.tensors.get(name)!, name))

@@ -1,16 +1,21 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { type FileRecord, fileRecord, ioReason } from '../model/durable-file.ts'
-import { parseSettings, wholeNumber } from '../model/settings.ts'
+import { must, parseSettings, wholeNumber } from '../model/settings.ts'
 import { LatheError } from '../tensor/error.ts'
+import { readJsonFile } from './json-file.ts'
 
 /** The files of a checkpoint besides its manifest. */
 export const checkpointFiles = ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json'] as const
+export type CheckpointFile = (typeof checkpointFiles)[number]
 
-const record = z.strictObject({ bytes: wholeNumber, sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+const format = 'lathe-checkpoint-1'
+const record = z.strictObject({
+  bytes: wholeNumber,
+  sha256: z.string(must('64 hexadecimal digits')).regex(/^[0-9a-f]{64}$/, must('64 hexadecimal digits')),
+})
 const schema = z.strictObject({
-  format: z.literal('lathe-checkpoint-1'),
+  format: z.literal(format, must(`"${format}"`)),
   step: wholeNumber,
   files: z.strictObject({
     'model.safetensors': record,
@@ -21,12 +26,8 @@ const schema = z.strictObject({
 })
 
 /** The manifest as text. It ends with its last brace, so that every shorter text is torn. */
-export function manifestText(step: number, files: Readonly<Record<string, FileRecord>>): string {
-  return JSON.stringify(
-    { format: 'lathe-checkpoint-1', step, files } satisfies z.input<typeof schema> | object,
-    null,
-    2,
-  )
+export function manifestText(step: number, files: Readonly<Record<CheckpointFile, FileRecord>>): string {
+  return JSON.stringify({ format, step, files }, null, 2)
 }
 
 /**
@@ -35,26 +36,15 @@ export function manifestText(step: number, files: Readonly<Record<string, FileRe
  */
 export async function verifyCheckpoint(folder: string, step: number): Promise<void> {
   const path = join(folder, 'manifest.json')
-  const manifest = parseSettings(schema, await readManifest(path), path)
+  const manifest = parseSettings(schema, await readJsonFile(path), path)
   if (manifest.step !== step) throw new LatheError(`${path}: it is of step ${manifest.step}, not of step ${step}`)
   for (const name of checkpointFiles) {
     const file = join(folder, name)
     const found = await fileRecord(file).catch((error) => {
-      throw new LatheError(`${file}: cannot read it: ${ioReason(error)}`)
+      throw new LatheError(`${file}: cannot read it: ${ioReason(error)}`, { cause: error })
     })
     const { bytes, sha256 } = manifest.files[name]
     if (found.bytes !== bytes) throw new LatheError(`${file}: it has ${found.bytes} bytes, the manifest says ${bytes}`)
     if (found.sha256 !== sha256) throw new LatheError(`${file}: its content is not what was saved (SHA-256 differs)`)
-  }
-}
-
-async function readManifest(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error) => {
-    throw new LatheError(`${path}: cannot read it: ${ioReason(error)}`)
-  })
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new LatheError(`${path}: it is no JSON: ${(error as Error).message.split('\n')[0]}`)
   }
 }

@@ -1,10 +1,11 @@
 import * as nodeFs from 'node:fs/promises'
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type FileSystem, flushFolder, ioReason, replaceFile } from '../model/durable-file.ts'
 import { defineRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
 import { LatheError } from '../tensor/error.ts'
 import { describeEnvironment, type Environment, type Machine } from './environment.ts'
+import { readJsonFile } from './json-file.ts'
 import { appendRecord, type LogRecord, readLog } from './run-log.ts'
 
 /** A run is a folder that explains itself: recipe.json, env.json, metrics.jsonl, timing.jsonl and checkpoints/. */
@@ -14,6 +15,13 @@ export interface Run {
   readonly environment: Environment
 }
 
+interface Place {
+  /** The folder of the run; by default a new one in `root`. */
+  readonly path?: string
+  readonly root?: string
+  readonly fs?: FileSystem
+}
+
 /**
  * Makes the folder of a new run. Without a path it is `runs/<recipe>-<plan>-s<seed>`, with a number when that is taken.
  * Throws a LatheError when the path holds something already or cannot be written; then nothing is left behind.
@@ -21,12 +29,11 @@ export interface Run {
 export async function createRun(
   recipe: Recipe,
   machine: Machine,
-  path?: string,
-  fs: FileSystem = nodeFs,
+  { path, root = 'runs', fs = nodeFs }: Place = {},
 ): Promise<Run> {
   const resolved = resolveRecipe(recipe)
   const environment = await describeEnvironment(machine)
-  const folder = path === undefined ? await claimName('runs', defaultRunName(recipe)) : await claimPath(path)
+  const folder = path === undefined ? await claimName(root, defaultRunName(recipe)) : await claimPath(path)
   try {
     await writeJson(join(folder, 'env.json'), environment, fs)
     await writeJson(join(folder, 'recipe.json'), resolved, fs) // last: with it the folder is a run
@@ -79,24 +86,16 @@ export async function openRun(path: string): Promise<Run> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) throw new LatheError(`${path} is no run: there is no such folder`)
   if (!found.isDirectory()) throw new LatheError(`${path} is no run: it is a file`)
-  const recipe = await readJson(path, 'recipe.json')
-  const environment = (await readJson(path, 'env.json')) as Environment
+  for (const name of ['recipe.json', 'env.json']) {
+    const isThere = await stat(join(path, name)).catch(() => undefined)
+    if (isThere === undefined) throw new LatheError(`${path} is no run: it has no ${name}`)
+  }
+  const recipe = await readJsonFile(join(path, 'recipe.json'))
+  const environment = (await readJsonFile(join(path, 'env.json'))) as Environment
   try {
     return { path, recipe: resolveRecipe(defineRecipe(recipe as Recipe)), environment }
   } catch (error) {
     throw new LatheError(`${join(path, 'recipe.json')}: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-async function readJson(run: string, name: string): Promise<unknown> {
-  const text = await readFile(join(run, name), 'utf8').catch((error) => {
-    const missing = error.code === 'ENOENT'
-    throw new LatheError(missing ? `${run} is no run: it has no ${name}` : `${join(run, name)}: ${ioReason(error)}`)
-  })
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new LatheError(`${join(run, name)} is no JSON: ${(error as Error).message.split('\n')[0]}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { compileForward, type Program, type TrainingPrograms } from '../../compile/index.ts'
 import { input, output, type Tensor, trace } from '../../graph/graph.ts'
 import type { Tensors } from '../../ops/index.ts'
+import { LatheError } from '../../tensor/error.ts'
 import { sizeOf } from '../../tensor/type.ts'
 import type { Arrays, Executor, Numbers, Run } from '../executor.ts'
 import { referenceExecutor } from '../reference/index.ts'
@@ -47,4 +48,15 @@ export async function evaluate(
   })
   const { main } = compileForward(graph)
   return executor.compile(main).run({ count: 1, inputs: dataOf(drawAll(samples, 'evaluate')) })
+}
+
+/** The message of the one-line LatheError with which tracing `fn` ends. */
+export function refusal(fn: () => unknown): string {
+  try {
+    trace('refused', fn)
+  } catch (error) {
+    if (error instanceof LatheError && !error.message.includes('\n')) return error.message
+    throw error
+  }
+  throw new Error('nothing was refused')
 }

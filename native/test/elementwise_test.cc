@@ -1,0 +1,51 @@
+#include "check.h"
+
+namespace lathe::test {
+
+namespace {
+
+// One chain over every op, operand shape and kind of write:
+// s = m + row; p = s * column; w = p > 0 ? p : scalar; q = 2 * w - m into `out`; d = exp(q) / m added to `sum`.
+void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
+  Random random(static_cast<uint64_t>(rows * 10000 + cols));
+  const int64_t n = rows * cols;
+  Floats m(random.floats(n)), row(random.floats(cols)), column(random.floats(rows)), scalar(random.floats(1));
+  Floats out(n), copy(n), sum(random.floats(n));
+  for (int64_t i = 0; i < n; ++i) m[i] += m[i] < 0 ? -0.5f : 0.5f;
+
+  Doubles wantOut(n), wantSum(n);
+  for (int64_t i = 0; i < n; ++i) {
+    const float p = (m[i] + row[i % cols]) * column[i / cols];
+    const double q = 2.0 * (p > 0 ? p : scalar[0]) - m[i];
+    wantOut[i] = q;
+    wantSum[i] = sum[i] + std::exp(q) / m[i];
+  }
+
+  enum { kM, kRow, kColumn, kScalar, kS, kP, kOn, kW, kQ, kDifference, kExponential };
+  const ElementwiseOp ops[] = {{kAdd, -1, kM, kRow, 0},       {kMul, -1, kS, kColumn, 0},
+                               {kStep, -1, kP, 0, 0},         {kWhere, -1, kOn, kP, kScalar},
+                               {kMul, -1, kW, -1, 0},         {kSub, 0, kQ, kM, 0},
+                               {kExp, -1, kDifference, 0, 0}, {kDiv, 1, kExponential, kM, 0},
+                               {kCopy, 2, kDifference, 0, 0}};
+  const float* operands[] = {m.data(), row.data(), column.data(), scalar.data()};
+  const int64_t steps[] = {cols, 1, 0, 1, 1, 0, 0, 0};
+  const float constants[] = {2};
+  float* writes[] = {out.data(), sum.data(), copy.data()};
+  const bool adds[] = {false, true, false};
+  Scratch scratch;
+  kernels.elementwise({rows, cols, 4, 9, 1, operands, steps, ops, constants, writes, adds}, scratch);
+
+  const std::string what = text("%s elementwise rows %d, cols %d", kernels.name, int(rows), int(cols));
+  checkClose(out.data(), wantOut, 1e-6, what);
+  checkClose(sum.data(), wantSum, 1e-6, what + ", added");
+  check(copy.same(out), "%s: the copy differs", what.c_str());
+}
+
+}  // namespace
+
+void testElementwise(const Kernels& kernels) {
+  for (const int64_t rows : {1, 3, 17})
+    for (const int64_t cols : {1, 2, 3, 5, 16, 17, 31, 32, 33, 64, 100, 133, 511, 512, 513, 1100}) runCase(kernels, rows, cols);
+}
+
+}  // namespace lathe::test

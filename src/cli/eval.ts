@@ -1,0 +1,100 @@
+/**
+ * `lathe eval RUN`: measures a checkpoint, at any number of loops, on held-out samples or on your own examples.
+ * @module
+ */
+import { Command } from 'commander'
+import {
+  type Evaluation,
+  evaluateExamples,
+  loopSweep,
+  parseLoops,
+  type SkippedLine,
+  usualLoops,
+} from '../eval/index.ts'
+import { parameterCount } from '../model/parameters.ts'
+import { LoopPlan } from '../plan/index.ts'
+import { formatInteger, formatParameters, formatPercent } from '../report/format.ts'
+import { type CommonFlags, describeExecutor, executorOf, wholeNumber, withCommonFlags } from './options.ts'
+import { emit, printTable } from './output.ts'
+import { openModel, type TrainedModel } from './run-model.ts'
+import { sweepColumns, withDepth } from './train.ts'
+
+interface EvalFlags extends CommonFlags {
+  readonly loops?: string
+  readonly data?: string
+  readonly samples: number
+  readonly step?: number
+}
+
+const examples = `
+Examples:
+  lathe eval runs/phop-quickstart-1x4-s0
+  lathe eval runs/phop-quickstart-1x4-s0 --loops 1,2,4,8,16
+  lathe eval runs/middle --loops 2:8            segment 2 of the plan, looped 8 times
+  lathe eval runs/mine --data mine.jsonl        lines such as {"input": "badcabcdab", "target": "c"}`
+
+export function evalCommand(): Command {
+  const command = new Command('eval')
+    .description('measure a run: accuracy and loss at any number of loops')
+    .argument('<run>', 'folder of a run')
+    .option('--loops <list>', 'loops to evaluate at, such as 1,2,4,8, or segment:loops such as 2:8')
+    .option('--data <file>', 'your own examples, one JSON object a line, instead of held-out samples')
+    .option('--samples <n>', 'held-out samples to draw', wholeNumber(1), 4096)
+    .option('--step <n>', 'the checkpoint of this step; default the newest', wholeNumber(0))
+    .addHelpText('after', examples)
+  return withCommonFlags(command).action(runEval)
+}
+
+async function runEval(folder: string, flags: EvalFlags): Promise<void> {
+  const trained = await openModel(folder, flags.step)
+  for (const warning of trained.warnings) process.stderr.write(`${warning}\n`)
+  const executor = executorOf(trained.run.recipe, flags)
+  const plan = LoopPlan.parse(trained.model.config.plan)
+  const loops = flags.loops === undefined ? usualLoops(plan) : parseLoops(flags.loops, plan)
+  if (!flags.json) process.stderr.write(`${folder}: step ${trained.step}, ${describeExecutor(executor)}\n`)
+  const { model, task } = trained
+  const seed = flags.seed ?? trained.run.recipe.seed
+  const { evaluations, skipped } = flags.data
+    ? await evaluateExamples(model, task, executor, { file: flags.data, loops })
+    : {
+        evaluations: await loopSweep(model, task, executor, { samples: flags.samples, split: 'test', seed, loops }),
+        skipped: [],
+      }
+  if (flags.json) emit(result(folder, trained, evaluations, skipped, flags))
+  else print(trained, evaluations, skipped, flags)
+}
+
+function result(
+  run: string,
+  { model, task, step, run: { recipe } }: TrainedModel,
+  evaluations: readonly Evaluation[],
+  skipped: readonly SkippedLine[],
+  { data }: EvalFlags,
+) {
+  return {
+    run,
+    step,
+    plan: model.config.plan,
+    parameters: parameterCount(model.parameters),
+    trainingSeed: recipe.seed,
+    data: data ?? 'test',
+    chance: task.chance,
+    evaluations: evaluations.map(withDepth),
+    skipped,
+  }
+}
+
+function print(
+  { model, task, step, run: { recipe } }: TrainedModel,
+  evaluations: readonly Evaluation[],
+  skipped: readonly SkippedLine[],
+  { data }: EvalFlags,
+): void {
+  for (const { line, reason } of skipped) process.stdout.write(`${data}:${line}: not scored: ${reason}\n`)
+  process.stdout.write(
+    `\nplan ${model.config.plan}, ${formatParameters(parameterCount(model.parameters))} parameters, ` +
+      `${formatInteger(step)} steps, seed ${recipe.seed}; ${data ?? 'held-out test samples'}; ` +
+      `chance ${formatPercent(task.chance)}\n\n`,
+  )
+  printTable(sweepColumns, evaluations.map(withDepth))
+}

@@ -1,0 +1,64 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { chooseExecutor, type Executor } from '../executor/index.ts'
+import type { Recipe } from '../recipes/index.ts'
+import type { Machine } from '../train/environment.ts'
+
+/** The flags that every verb that computes takes. */
+export interface CommonFlags {
+  readonly seed?: number
+  readonly threads?: number
+  readonly precision?: 'auto' | 'bf16' | 'f32'
+  readonly executor?: 'auto' | 'native' | 'reference'
+  readonly json?: boolean
+}
+
+/** A flag's whole number of at least `least`. */
+export const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const n = Number(text)
+    if (!/^\d+$/.test(text) || n < least) throw new InvalidArgumentError(`write a whole number from ${least} on`)
+    return n
+  }
+
+export const jsonFlag = (): Option => new Option('--json', 'print one JSON object a line, the last one the result')
+
+/** Adds the common flags, described once. */
+export function withCommonFlags(command: Command): Command {
+  return command
+    .addOption(new Option('--seed <n>', 'seed of the data and of the initial weights').argParser(wholeNumber(0)))
+    .addOption(new Option('--threads <n>', 'worker threads; default one a core').argParser(wholeNumber(1)))
+    .addOption(new Option('--precision <name>', 'operands of matrix products').choices(['auto', 'bf16', 'f32']))
+    .addOption(new Option('--executor <name>', 'what computes').choices(['auto', 'native', 'reference']))
+    .addOption(jsonFlag())
+}
+
+/** A recipe's settings as the flags change them, for `applySettings`. */
+export function flagSettings({ seed, threads, precision, executor }: CommonFlags): string[] {
+  return Object.entries({ seed, threads, precision, executor }).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${value}`],
+  )
+}
+
+/** The executor of a recipe, or of a run with other flags. */
+export function executorOf(
+  recipe: Pick<Recipe, 'executor' | 'precision' | 'threads'>,
+  flags: CommonFlags = {},
+): Executor {
+  return chooseExecutor({
+    executor: flags.executor ?? recipe.executor,
+    precision: flags.precision ?? recipe.precision,
+    threads: flags.threads ?? recipe.threads,
+  })
+}
+
+export const machineOf = ({ name, isa, precision, threads }: Executor): Machine => ({
+  executor: name,
+  isa,
+  precision,
+  threads,
+})
+
+/** `native avx512, f32, 2 threads`. */
+export const describeExecutor = ({ name, isa, precision, threads }: Executor): string =>
+  `${name} ${isa}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`

@@ -1,0 +1,185 @@
+/**
+ * `npm start`: one layer, the same layer looped, and as many layers, on the same data. Ends with a table and a report.
+ * @module
+ */
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { chooseExecutor } from '../executor/index.ts'
+import { replaceFile } from '../model/durable-file.ts'
+import { LoopPlan } from '../plan/index.ts'
+import { applySettings, phopQuickstart, phopTiny, type Recipe } from '../recipes/index.ts'
+import { formatInteger } from '../report/format.ts'
+import type { QuickstartInput, QuickstartRole, QuickstartRow } from '../report/index.ts'
+import { createTask } from '../task/index.ts'
+import { createRun, evaluationOf, type Run, readHistory, type TrainingResult } from '../train/index.ts'
+import { runCommand } from './main.ts'
+import { type CommonFlags, executorOf, flagSettings, machineOf, wholeNumber, withCommonFlags } from './options.ts'
+import { emit, printTable } from './output.ts'
+import { sweepOf, trainWithProgress } from './train.ts'
+
+interface QuickstartFlags extends CommonFlags {
+  readonly out: string
+  readonly steps?: number
+}
+
+interface Trained {
+  readonly role: QuickstartRole
+  readonly run: Run
+  readonly result: TrainingResult
+}
+
+const examples = `
+Examples:
+  npm start
+  npm start -- --seed 1
+  npm start --silent -- --json`
+
+/** Runs the quickstart with the arguments after `npm start --`. Returns the exit code. */
+export function quickstart(argv: readonly string[]): Promise<number> {
+  const command = new Command('npm start --')
+    .description('train 1, 1xL and L layers on p-hop induction and see what the loop buys')
+    .option('--out <folder>', 'where the runs and the report go', 'runs')
+    .option('--steps <n>', 'updates of each model; default those of the recipe', wholeNumber(1))
+    .addHelpText('after', examples)
+  return runCommand(withCommonFlags(command).action(runQuickstart), argv)
+}
+
+async function runQuickstart(flags: QuickstartFlags): Promise<void> {
+  const looped = quickstartRecipe(flags)
+  const plan = LoopPlan.parse(looped.model.plan)
+  const roles: [QuickstartRole, LoopPlan][] = [
+    ['iso-parameter', plan.isoParameter()],
+    ['looped', plan],
+    ['iso-FLOP', plan.isoFlop()],
+  ]
+  if (!flags.json) process.stderr.write(`${introduction(looped)}\n\n`)
+  const trained: Trained[] = []
+  for (const [role, rolePlan] of roles) {
+    const recipe = applySettings(looped, [`model.plan=${rolePlan}`])
+    const run = await createRun(recipe, machineOf(executorOf(recipe)), { root: flags.out })
+    const result = await trainWithProgress(run, flags)
+    if (result.stopped === 'interrupted') {
+      process.stderr.write(`stopped; this run goes on with: npx lathe train --resume ${run.path}\n`)
+      process.exitCode = 130
+      return
+    }
+    trained.push({ role, run, result })
+  }
+  await finish(trained, flags)
+}
+
+/** The size that this machine is for: a smaller one where only the reference executor runs. */
+function quickstartRecipe(flags: QuickstartFlags): Recipe {
+  const { name } = chooseExecutor(flags)
+  const recipe = name === 'native' ? phopQuickstart() : phopTiny()
+  const steps = flags.steps === undefined ? [] : [`steps=${flags.steps}`]
+  return applySettings(recipe, [...flagSettings(flags), ...steps, `checkpoint.every=${flags.steps ?? recipe.steps}`])
+}
+
+function introduction({ task, model, steps, batch }: Recipe): string {
+  const plan = LoopPlan.parse(model.plan)
+  return (
+    `Three models learn ${task.p}-hop induction in ${task.n} letters from the same data: plan ${plan.isoParameter()} (one layer),\n` +
+    `${plan} (that layer looped) and ${plan.isoFlop()} (as many layers), ${formatInteger(steps)} steps of ${batch} sequences each.`
+  )
+}
+
+async function finish(trained: readonly Trained[], flags: QuickstartFlags): Promise<void> {
+  const { quickstartColumns, quickstartNote, quickstartReport, quickstartSentences } = await import(
+    '../report/index.ts'
+  )
+  const input = await reportInput(trained, flags)
+  const report = join(flags.out, `quickstart-s${input.seed}.html`)
+  await replaceFile(report, [Buffer.from(quickstartReport(input))])
+  if (flags.json) {
+    emit({ rows: input.rows.map((row, i) => ({ ...row, run: trained[i].run.path })), sweep: input.sweep, report })
+    return
+  }
+  process.stdout.write('\n')
+  printTable(quickstartColumns, input.rows)
+  process.stdout.write(`\n${wrap(quickstartNote(input))}\n\n`)
+  for (const sentence of quickstartSentences(input)) process.stdout.write(`${wrap(sentence)}\n`)
+  process.stdout.write(`\nThe report, with figures: ${report}\n`)
+}
+
+async function reportInput(trained: readonly Trained[], flags: QuickstartFlags): Promise<QuickstartInput> {
+  const looped = trained.find(({ role }) => role === 'looped')!
+  const { recipe, environment, path } = looped.run
+  const plan = LoopPlan.parse(recipe.model.plan)
+  const task = createTask(recipe.task)
+  const rows = trained.map(({ role, run, result }): QuickstartRow => {
+    const { parameters, trainingFlops, steps, seconds, accuracy } = result
+    const { plan: text } = run.recipe.model
+    const { effectiveDepth } = LoopPlan.parse(text)
+    return {
+      plan: text,
+      role,
+      parameters,
+      effectiveDepth,
+      trainingFlops,
+      steps,
+      seconds,
+      accuracy: accuracy!,
+      chance: task.chance,
+    }
+  })
+  return {
+    rows,
+    sweep: sweepOf(looped.result),
+    trainedLoops: plan.segments[0].loops,
+    curves: await Promise.all(trained.map(curveOf)),
+    task: example,
+    seed: recipe.seed,
+    evaluationSequences: recipe.evaluate.samples,
+    next: [
+      {
+        command: `npx lathe eval ${path} --loops 1,2,4,8,16`,
+        does: 'measure the looped model at other numbers of loops',
+      },
+      {
+        command: `npx lathe show ${trained.map(({ run }) => run.path).join(' ')}`,
+        does: 'see the three runs side by side',
+      },
+      { command: `npx lathe train ${recipe.name} --set model.plan=2x2`, does: 'train another plan on the same data' },
+    ],
+    environment: {
+      ...environment,
+      date: environment.created.slice(0, 10),
+      command: flags.seed === undefined ? 'npm start' : `npm start -- --seed ${flags.seed}`,
+      versions: { lathe: environment.lathe, node: environment.node },
+    },
+  }
+}
+
+const example = {
+  description:
+    'p-hop induction (Sanford et al. 2024; Saunshi et al. 2025, §2.2): one hop goes from a letter to the letter that ' +
+    'followed its last earlier occurrence. The model reads the letters and says where p hops from the last one end.',
+  exampleInput: 'badcabcdab',
+  exampleTarget: 'd',
+  explanation:
+    'Three hops: the last letter is b; the b before it is followed by c; the c before that one by a; the a before that ' +
+    'one by d. Each hop needs the one before, so a model needs depth, and it is the same work every time, so it can loop.',
+}
+
+async function curveOf({ run }: Trained): Promise<QuickstartInput['curves'][number]> {
+  const { plan } = run.recipe.model
+  const { steps, evaluations } = await readHistory(run)
+  const losses = steps.map(({ step, loss }) => ({ step, loss }))
+  const accuracies = evaluations.map((record) => ({
+    step: record.step,
+    accuracy: evaluationOf(plan, record)!.accuracy,
+  }))
+  return { label: plan, points: [...losses, ...accuracies] }
+}
+
+/** Breaks a sentence into lines of at most 80 columns. */
+function wrap(text: string, width = 80): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!
+    if (last && last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = last ? `${last} ${word}` : word
+  }
+  return lines.join('\n')
+}

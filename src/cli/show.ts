@@ -1,0 +1,83 @@
+/**
+ * `lathe show RUN…` and `lathe ls`: runs at a glance.
+ * @module
+ */
+import { Command } from 'commander'
+import { modelShape } from '../model/config.ts'
+import { LoopPlan, parameters } from '../plan/index.ts'
+import { type ComparedRun, compareRuns } from '../report/compare.ts'
+import { formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
+import { createTask } from '../task/index.ts'
+import { evaluationOf, listRuns, openRun, type Run, readHistory, recipeModel } from '../train/index.ts'
+import { jsonFlag } from './options.ts'
+import { emit, printTable } from './output.ts'
+
+export function showCommand(): Command {
+  return new Command('show')
+    .description('runs side by side: size, depth, accuracy, loss curve')
+    .argument('[runs...]', 'folders of runs; default every run in runs/')
+    .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  lathe show runs/quickstart-*\n  lathe show --json')
+    .action(async (folders: string[], { json }: { json?: boolean }) => {
+      const runs = folders.length > 0 ? await Promise.all(folders.map(openRun)) : await allRuns('runs')
+      const compared = await Promise.all(runs.map(comparedRun))
+      if (json) {
+        emit({ runs: compared })
+        return
+      }
+      const { columns, rows } = compareRuns(compared)
+      if (rows.length > 0) printTable(columns, rows)
+      else process.stdout.write('no runs yet: lathe train phop-quickstart makes one\n')
+    })
+}
+
+export function lsCommand(): Command {
+  return new Command('ls')
+    .description('list the runs of a folder')
+    .argument('[folder]', 'where the runs are', 'runs')
+    .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  lathe ls\n  lathe ls results/runs --json')
+    .action(async (folder: string, { json }: { json?: boolean }) => {
+      const rows = await Promise.all((await allRuns(folder)).map(comparedRun))
+      if (json) emit({ runs: rows.map(({ curve: _, sweep: __, ...row }) => row) })
+      else if (rows.length > 0) printTable(columns, rows)
+      else process.stdout.write(`no runs in ${folder}\n`)
+    })
+}
+
+const columns = [
+  { key: 'name', title: 'run' },
+  { key: 'plan', title: 'plan' },
+  { key: 'parameters', title: 'params', align: 'right', format: formatParameters },
+  { key: 'steps', title: 'steps', align: 'right', format: formatInteger },
+  { key: 'loss', title: 'loss', align: 'right', format: formatLoss },
+  { key: 'accuracy', title: 'accuracy', align: 'right', format: formatPercent },
+] as const
+
+/** The runs of a folder; those that cannot be opened are named on stderr. */
+async function allRuns(folder: string): Promise<Run[]> {
+  const { runs, broken } = await listRuns(folder)
+  for (const { reason } of broken) process.stderr.write(`${reason}\n`)
+  return runs
+}
+
+async function comparedRun(run: Run): Promise<ComparedRun> {
+  const { steps, evaluations, seconds } = await readHistory(run)
+  const config = recipeModel(run.recipe, createTask(run.recipe.task))
+  const plan = LoopPlan.parse(config.plan)
+  const last = evaluations.at(-1)
+  const trained = last && evaluationOf(config.plan, last)
+  return {
+    name: run.path,
+    plan: config.plan,
+    parameters: parameters(plan, modelShape(config)),
+    effectiveDepth: plan.effectiveDepth,
+    steps: Math.max(steps.at(-1)?.step ?? 0, last?.step ?? 0),
+    loss: trained?.loss,
+    accuracy: trained?.accuracy,
+    tokens: steps.at(-1)?.tokens ?? 0,
+    seconds,
+    curve: steps.map(({ step, loss }) => ({ step, loss })),
+    sweep: last?.evaluations,
+  }
+}

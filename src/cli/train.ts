@@ -1,0 +1,148 @@
+/**
+ * `lathe train RECIPE`: trains, with progress on stderr and the result on stdout.
+ * @module
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { Command } from 'commander'
+import type { Evaluation } from '../eval/index.ts'
+import { LoopPlan } from '../plan/index.ts'
+import { applySettings, loadRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
+import { formatFlops, formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
+import { LatheError } from '../tensor/error.ts'
+import { createRun, openRun, type Run, type TrainingResult, train } from '../train/index.ts'
+import { interruptible } from './interrupt.ts'
+import { type CommonFlags, describeExecutor, executorOf, flagSettings, machineOf, withCommonFlags } from './options.ts'
+import { emit, Progress, printTable } from './output.ts'
+
+interface TrainFlags extends CommonFlags {
+  readonly set: string[]
+  readonly run?: string
+  readonly resume?: string
+}
+
+const examples = `
+Examples:
+  lathe train phop-quickstart
+  lathe train phop-quickstart --set model.plan=4 --set steps=500 --seed 1
+  lathe train ./my-recipe.ts --run runs/mine
+  lathe train --resume runs/mine`
+
+export function trainCommand(): Command {
+  const command = new Command('train')
+    .description('train a model: a recipe by name, or your own .ts file')
+    .argument('[recipe]', 'name of a recipe, or a .ts, .js or .json file; with --resume it may be left out')
+    .option(
+      '--set <key=value>',
+      'change a setting of the recipe; may be given often',
+      (one, all: string[]) => [...all, one],
+      [],
+    )
+    .option('--run <folder>', 'where the run goes; default runs/<recipe>-<plan>-s<seed>')
+    .option('--resume <folder>', 'go on with a run that was stopped')
+    .addHelpText('after', examples)
+  return withCommonFlags(command).action(runTrain)
+}
+
+async function runTrain(name: string | undefined, flags: TrainFlags): Promise<void> {
+  const run = flags.resume === undefined ? await newRun(name, flags) : await resumedRun(flags.resume, name, flags)
+  const result = await trainWithProgress(run, flags)
+  if (result.stopped === 'interrupted') {
+    process.stderr.write(`go on with: lathe train --resume ${run.path}\n`)
+    process.exitCode = 130
+  }
+  if (flags.json) emit(summary(run, result))
+  else printResult(run, result)
+}
+
+async function requestedRecipe(name: string, flags: TrainFlags): Promise<Recipe> {
+  return applySettings(await loadRecipe(name), [...flags.set, ...flagSettings(flags)])
+}
+
+async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run> {
+  if (name === undefined) throw new LatheError('name a recipe, such as: lathe train phop-quickstart')
+  const recipe = await requestedRecipe(name, flags)
+  return createRun(recipe, machineOf(executorOf(recipe)), { path: flags.run })
+}
+
+async function resumedRun(folder: string, name: string | undefined, flags: TrainFlags): Promise<Run> {
+  if (flags.run !== undefined) throw new LatheError('--run names a new run and --resume an old one: give one of them')
+  const run = await openRun(folder)
+  const wanted =
+    name === undefined ? applySettings(run.recipe as Recipe, flags.set) : await requestedRecipe(name, flags)
+  const different = differences(run.recipe, resolveRecipe(wanted)).filter((key) => !machineKeys.includes(key))
+  if (different.length > 0)
+    throw new LatheError(
+      `${folder} was trained with another ${different.join(', ')}: resume it as it is, or start a new run without --resume`,
+    )
+  return run
+}
+
+// What a machine decides may differ from session to session; the curve may not.
+const machineKeys = ['threads']
+
+/** Dotted keys in which two recipes differ. */
+function differences(a: unknown, b: unknown, path = ''): string[] {
+  if (isDeepStrictEqual(a, b)) return []
+  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b || Array.isArray(a)) return [path]
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
+  const at = (tree: object, key: string): unknown => (tree as Record<string, unknown>)[key]
+  return [...keys].flatMap((key) => differences(at(a, key), at(b, key), path ? `${path}.${key}` : key))
+}
+
+/** Trains a run under a progress bar; Ctrl-C stops it after an update. */
+export async function trainWithProgress(run: Run, flags: CommonFlags & { label?: string }): Promise<TrainingResult> {
+  const { recipe } = run
+  const executor = executorOf(recipe, { threads: flags.threads })
+  const progress = new Progress({ label: flags.label ?? recipe.model.plan, steps: recipe.steps, silent: flags.json })
+  const { signal, release } = interruptible()
+  if (!flags.json) process.stderr.write(`${run.path}: ${describeExecutor(executor)}\n`)
+  try {
+    const result = await train(run, {
+      executor,
+      signal,
+      onStep: (state) => progress.update(state),
+      onEvaluate: (record) => flags.json && emit({ run: run.path, ...record }),
+      onNote: (note) => (flags.json ? process.stderr.write(`${note}\n`) : progress.log(note)),
+    })
+    progress.finish()
+    return result
+  } finally {
+    release()
+  }
+}
+
+/** The result of a training as `--json` ends: every accuracy with what it was measured at. */
+export function summary({ recipe }: { recipe: ResolvedRecipe }, result: TrainingResult) {
+  const plan = LoopPlan.parse(recipe.model.plan)
+  const { evaluations: _, ...rest } = result
+  const sweep = sweepOf(result).map(withDepth)
+  return { plan: recipe.model.plan, effectiveDepth: plan.effectiveDepth, seed: recipe.seed, ...rest, sweep }
+}
+
+/** The last evaluation, at every number of loops. */
+export const sweepOf = ({ evaluations }: TrainingResult): readonly Evaluation[] => evaluations.at(-1)?.evaluations ?? []
+
+function printResult({ recipe, path }: Run, result: TrainingResult): void {
+  const { steps, parameters, trainingFlops } = result
+  process.stdout.write(
+    `\n${recipe.name}: plan ${recipe.model.plan}, ${formatParameters(parameters)} parameters, ` +
+      `${formatInteger(steps)} steps of ${recipe.batch} sequences, ${formatFlops(trainingFlops)}, seed ${recipe.seed}\n\n`,
+  )
+  printTable(sweepColumns, sweepOf(result).map(withDepth))
+  process.stdout.write(`\nmeasure it again with: lathe eval ${path}\n`)
+}
+
+/** A row of a loop sweep: the plan as evaluated and its effective depth. */
+export const withDepth = <E extends { plan: string }>(evaluation: E) => ({
+  ...evaluation,
+  effectiveDepth: LoopPlan.parse(evaluation.plan).effectiveDepth,
+})
+
+export const sweepColumns = [
+  { key: 'loops', title: 'loops', align: 'right' },
+  { key: 'plan', title: 'evaluated plan' },
+  { key: 'effectiveDepth', title: 'depth', align: 'right' },
+  { key: 'accuracy', title: 'accuracy', align: 'right', format: formatPercent },
+  { key: 'loss', title: 'loss', align: 'right', format: formatLoss },
+  { key: 'samples', title: 'samples', align: 'right', format: formatInteger },
+] as const

@@ -1,0 +1,27 @@
+import { LatheError } from '../tensor/error.ts'
+import type { Executor, Precision } from './executor.ts'
+import { nativeExecutor, nativeIsBuilt } from './native/index.ts'
+import { referenceExecutor } from './reference/index.ts'
+
+export interface ExecutorChoice {
+  /** `auto` is the native executor where it was built, else the reference. */
+  readonly executor?: 'auto' | 'native' | 'reference'
+  readonly precision?: 'auto' | Precision
+  readonly threads?: number
+}
+
+/** The executor that the settings ask for. Throws a LatheError for what this machine does not have. */
+export function chooseExecutor({ executor = 'auto', precision = 'auto', threads }: ExecutorChoice = {}): Executor {
+  const exact = precision === 'auto' ? undefined : precision
+  if (executor === 'native' || (executor === 'auto' && nativeIsBuilt()))
+    return nativeExecutor({ precision: exact, threads })
+  if (process.env.LATHE_ISA)
+    throw new LatheError(
+      `LATHE_ISA ${process.env.LATHE_ISA} needs the native executor, and this is the reference executor`,
+    )
+  if (threads !== undefined && threads !== 1)
+    throw new LatheError(
+      `the reference executor has one thread, not ${threads}: build the native one, or leave threads out`,
+    )
+  return referenceExecutor({ precision: exact })
+}

@@ -1,0 +1,13 @@
+/**
+ * Training: runs, their folders and checkpoints.
+ * @module
+ */
+export { type BatchSettings, drawBatch, type MicroBatch } from './batches.ts'
+export * from './checkpoint.ts'
+export { describeEnvironment, type Environment, type Machine } from './environment.ts'
+export { type BatchGradients, GradientComputer } from './gradients.ts'
+export * from './history.ts'
+export * from './run-folder.ts'
+export type { LogRecord } from './run-log.ts'
+export { recipeLoops, recipeModel, recipeOptimizer, type Setup, setUp } from './setup.ts'
+export { type StepEvent, type Stopped, type TrainingResult, type TrainOptions, train } from './trainer.ts'

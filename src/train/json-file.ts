@@ -1,0 +1,15 @@
+import { readFile } from 'node:fs/promises'
+import { ioReason } from '../model/durable-file.ts'
+import { LatheError } from '../tensor/error.ts'
+
+/** Reads a JSON file. Throws a LatheError that names it when it cannot be read or is no JSON. */
+export async function readJsonFile(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    throw new LatheError(`${path}: cannot read it: ${ioReason(error)}`, { cause: error })
+  })
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new LatheError(`${path}: it is no JSON: ${(error as Error).message.split('\n')[0]}`, { cause: error })
+  }
+}

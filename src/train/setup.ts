@@ -1,0 +1,45 @@
+import { asPlanned, type Looping, loopedAt, usualLoops } from '../eval/index.ts'
+import { type ModelConfig, modelConfig } from '../model/config.ts'
+import { adafactor, adamw, type Optimizer } from '../optim/index.ts'
+import { LoopPlan } from '../plan/index.ts'
+import type { Recipe } from '../recipes/index.ts'
+import { createTask, type Task } from '../task/index.ts'
+
+/** What a recipe comes to. */
+export interface Setup {
+  readonly task: Task
+  readonly config: ModelConfig
+  /** Where it evaluates. */
+  readonly loops: readonly Looping[]
+}
+
+/**
+ * Makes the task and the model's settings of a recipe: call it before anything is written for a run.
+ * Throws a LatheError for an unknown task, and for settings that task, plan or model refuse.
+ */
+export function setUp(recipe: Recipe): Setup {
+  const task = createTask(recipe.task)
+  return { task, config: recipeModel(recipe, task), loops: recipeLoops(recipe) }
+}
+
+/** The model that a recipe trains on its task. Throws a LatheError for settings that contradict each other. */
+export function recipeModel(recipe: Recipe, task: Task): ModelConfig {
+  const { attention, vocabulary, length } = task
+  const settings = { ...recipe.model, attention, vocabulary: vocabulary.length, maxLength: length }
+  return modelConfig(settings, `recipe ${recipe.name}: model`)
+}
+
+/** Where a recipe evaluates: at its own loop counts or the usual ones, always at the trained one; a plain plan as it is. */
+export function recipeLoops({ model, evaluate }: Recipe): Looping[] {
+  const plan = LoopPlan.parse(model.plan)
+  if (!plan.isLooped || evaluate.loops === undefined) return usualLoops(plan)
+  const counts = new Set([...evaluate.loops, asPlanned(plan).loops])
+  return loopedAt(
+    plan,
+    [...counts].sort((a, b) => a - b),
+  )
+}
+
+export function recipeOptimizer({ optimizer }: Recipe): Optimizer {
+  return optimizer.name === 'adamw' ? adamw(optimizer) : adafactor(optimizer)
+}

@@ -1,0 +1,298 @@
+import type { Evaluation } from '../eval/index.ts'
+import type { Executor } from '../executor/executor.ts'
+import type { ModelConfig } from '../model/config.ts'
+import { initialParameters, type ParameterStore, parameterCount, parameterStore } from '../model/parameters.ts'
+import { clipScale, learningRate, OptimizerRunner } from '../optim/index.ts'
+import type { Task } from '../task/index.ts'
+import { LatheError } from '../tensor/error.ts'
+import { drawBatch, type MicroBatch } from './batches.ts'
+import { type Checkpoint, listCheckpoints, loadCheckpoint, rewindRun, saveCheckpoint } from './checkpoint.ts'
+import { type BatchGradients, GradientComputer } from './gradients.ts'
+import { HeldOut } from './held-out.ts'
+import {
+  type EvaluationRecord,
+  evaluationOf,
+  readHistory,
+  type StepRecord,
+  type TimingRecord,
+  toLog,
+} from './history.ts'
+import { appendMetrics, appendTiming, type Run } from './run-folder.ts'
+import { recipeOptimizer, setUp } from './setup.ts'
+
+/** What is told after every update. */
+export interface StepEvent {
+  /** Updates done. */
+  readonly step: number
+  readonly loss: number
+  readonly gradientNorm: number
+  readonly learningRate: number
+  /** Of the last evaluation, at the trained loops; absent before the first. */
+  readonly accuracy?: number
+  /** Since this call of `train` began. */
+  readonly tokens: number
+  readonly flops: number
+}
+
+export interface TrainOptions {
+  readonly executor: Executor
+  readonly onStep?: (event: StepEvent) => void
+  readonly onEvaluate?: (record: EvaluationRecord) => void
+  /** What was mended or removed on the way, in words. */
+  readonly onNote?: (note: string) => void
+  /** Stops after the work under way, and saves. */
+  readonly signal?: AbortSignal
+}
+
+/** Why a training ended: all steps done, the target accuracy reached, or told to; then training the run again goes on. */
+export type Stopped = 'finished' | 'target' | 'interrupted'
+
+/** What a training came to. */
+export interface TrainingResult {
+  readonly stopped: Stopped
+  readonly steps: number
+  /** Held-out loss in nats and accuracy at the trained loops, as last evaluated; absent before the first evaluation. */
+  readonly loss?: number
+  readonly accuracy?: number
+  /** The last one holds the accuracies at all numbers of loops. */
+  readonly evaluations: readonly EvaluationRecord[]
+  /** Over all sessions of the run, evaluations and all. */
+  readonly seconds: number
+  readonly tokens: number
+  readonly parameters: number
+  readonly trainingFlops: number
+  /** The run's folder. */
+  readonly run: string
+}
+
+/**
+ * Trains a run: from its newest whole checkpoint, or from the beginning. Stopping and going on gives the same weights and
+ * the same `metrics.jsonl`, byte for byte, as never stopping.
+ *
+ * A checkpoint is saved only once the loss at its weights is known to be finite. Throws a one-line LatheError for settings
+ * that contradict each other, and for a loss or gradient that is not finite; that one names the step and the checkpoint
+ * that is kept.
+ *
+ * @example
+ * const executor = referenceExecutor()
+ * const { name, isa, precision, threads } = executor
+ * const run = await createRun(phopTiny(), { executor: name, isa, precision, threads }, 'runs/first')
+ * const { accuracy } = await train(run, { executor, onStep: ({ step, loss }) => console.log(step, loss) })
+ */
+export async function train(run: Run, options: TrainOptions): Promise<TrainingResult> {
+  const trainer = new Trainer(run, options)
+  await trainer.restore()
+  return trainer.resultOf(await trainer.loop())
+}
+
+// Ours: a curve fine enough to draw, in files that stay small.
+const logEvery = 10
+
+class Trainer {
+  private readonly task: Task
+  private readonly config: ModelConfig
+  private readonly gradients: GradientComputer
+  private readonly optimizer: OptimizerRunner
+  private readonly heldOut: HeldOut
+  private parameters: ParameterStore
+  /** Updates done. */
+  private step = 0
+  private savedStep?: number
+  private best: Checkpoint['state']['best'] = null
+  private readonly evaluations: EvaluationRecord[] = []
+  private readonly session = { step: 0, secondsBefore: 0, began: performance.now() }
+  /** Time of the updates since the last record. */
+  private lap = { steps: 0, milliseconds: 0 }
+
+  constructor(
+    private readonly run: Run,
+    private readonly options: TrainOptions,
+  ) {
+    const { recipe } = run
+    const { executor } = options
+    const setup = setUp(recipe)
+    this.task = setup.task
+    this.config = setup.config
+    this.heldOut = new HeldOut(executor, recipe, setup)
+    this.parameters = initialParameters(this.config, recipe.seed)
+    this.optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), this.parameters.shapes)
+    this.gradients = new GradientComputer(executor, this.config, this.task.length, this.parameters.shapes, recipe)
+  }
+
+  /** Takes up the newest checkpoint, if there is one. */
+  async restore(): Promise<void> {
+    const { run, session, options } = this
+    const saved = (await listCheckpoints(run)).length > 0 ? await loadCheckpoint(run) : undefined
+    if (saved) {
+      this.parameters = parameterStore(this.config, saved.parameters, saved.path)
+      this.optimizer.importStates(new Map(saved.optimizer))
+      this.best = saved.state.best
+      this.step = this.savedStep = session.step = saved.step
+    }
+    const notes = [...(saved?.warnings ?? []), ...(await rewindRun(run, this.step))]
+    for (const note of notes) options.onNote?.(note)
+    const { evaluations, seconds } = await readHistory(run)
+    this.evaluations.push(...evaluations)
+    session.secondsBefore = seconds
+  }
+
+  async loop(): Promise<Stopped> {
+    const { recipe } = this.run
+    const { signal } = this.options
+    let batch = drawBatch(this.task, this.step, recipe)
+    for (;;) {
+      if (this.evaluationIsDue()) await this.evaluate()
+      const done = this.step >= recipe.steps ? 'finished' : this.targetIsReached() ? 'target' : undefined
+      if (done) {
+        await this.save()
+        return done
+      }
+      const began = performance.now()
+      const [found, next] = await Promise.all([this.gradients.compute(this.parameters, batch), this.drawNext()])
+      this.expectFinite(found)
+      // Only now is the loss at these weights known, so only now may they be saved.
+      if (signal?.aborted) {
+        await this.save()
+        return 'interrupted'
+      }
+      if (this.step > 0 && this.step % recipe.checkpoint.every === 0) await this.save()
+      await this.update(found, began)
+      batch = next
+    }
+  }
+
+  /** The next batch, drawn while the executor is at work on this one. */
+  private async drawNext(): Promise<MicroBatch[]> {
+    return drawBatch(this.task, this.step + 1, this.run.recipe)
+  }
+
+  private async update({ loss, gradients, gradientNorm, stateNorm, updateNorm }: BatchGradients, began: number) {
+    const { parameters, run, options, session, lap } = this
+    const { optimizer, schedule, steps, clip, batch } = run.recipe
+    const step = this.step + 1
+    const rate = optimizer.lr * learningRate(schedule, step, steps)
+    const scale = clipScale(gradientNorm, clip)
+    await this.optimizer.update({ parameters: parameters.values, gradients, learningRate: rate, step, scale })
+    parameters.version++
+    this.step = step
+    lap.steps++
+    lap.milliseconds += performance.now() - began
+    if (step === 1 || step % logEvery === 0 || step === steps) {
+      const tokens = step * batch * this.task.length
+      const record = { step, loss, gradientNorm, learningRate: rate, tokens, stateNorm, updateNorm }
+      await appendMetrics(run, { ...(record satisfies StepRecord) })
+      await this.recordTiming()
+    }
+    const sequences = (step - session.step) * batch
+    options.onStep?.({
+      step,
+      loss,
+      gradientNorm,
+      learningRate: rate,
+      accuracy: this.lastEvaluation()?.accuracy,
+      tokens: sequences * this.task.length,
+      flops: sequences * this.gradients.flopsPerSequence,
+    })
+  }
+
+  private async recordTiming(): Promise<void> {
+    const { step, lap, task, gradients } = this
+    const sequencesPerSecond = (1000 * lap.steps * this.run.recipe.batch) / lap.milliseconds
+    const rates = {
+      millisecondsPerStep: lap.milliseconds / lap.steps,
+      tokensPerSecond: sequencesPerSecond * task.length,
+      flopsPerSecond: sequencesPerSecond * gradients.flopsPerSequence,
+    }
+    const record: TimingRecord = { step, seconds: this.seconds(), ...(lap.steps > 0 ? rates : {}) }
+    await appendTiming(this.run, { ...record })
+    this.lap = { steps: 0, milliseconds: 0 }
+  }
+
+  private seconds(): number {
+    return this.session.secondsBefore + (performance.now() - this.session.began) / 1000
+  }
+
+  private evaluationIsDue(): boolean {
+    const { evaluate, steps } = this.run.recipe
+    if (this.step === 0 || this.evaluations.at(-1)?.step === this.step) return false
+    return this.step % evaluate.every === 0 || this.step >= steps
+  }
+
+  private async evaluate(): Promise<void> {
+    const record = { step: this.step, evaluations: await this.heldOut.evaluate(this.parameters) }
+    const { loss } = evaluationOf(this.config.plan, record)!
+    if (!Number.isFinite(loss)) this.stopAt(this.step, `the held-out loss is ${loss}`)
+    await appendMetrics(this.run, toLog(record))
+    this.evaluations.push(record)
+    this.options.onEvaluate?.(record)
+  }
+
+  private lastEvaluation(): Evaluation | undefined {
+    const last = this.evaluations.at(-1)
+    return last && evaluationOf(this.config.plan, last)
+  }
+
+  private targetIsReached(): boolean {
+    const { target } = this.run.recipe.evaluate
+    const isNow = this.evaluations.at(-1)?.step === this.step
+    return target !== undefined && isNow && this.lastEvaluation()!.accuracy >= target
+  }
+
+  private expectFinite({ loss, gradientNorm, stateNorm, updateNorm }: BatchGradients): void {
+    const norm = [...stateNorm, ...updateNorm].flat().find((x) => !Number.isFinite(x)) ?? 0
+    const seen = { loss, 'gradient norm': gradientNorm, 'norm of the state': norm }
+    for (const [name, value] of Object.entries(seen))
+      if (!Number.isFinite(value)) this.stopAt(this.step + 1, `the ${name} is ${value}`)
+  }
+
+  private stopAt(step: number, what: string): never {
+    const kept =
+      this.savedStep === undefined
+        ? 'no checkpoint had been saved'
+        : `the checkpoint of step ${this.savedStep} in ${this.run.path} is kept`
+    throw new LatheError(`step ${step}: ${what}: training stopped, ${kept}; a lower optimizer.lr may help`)
+  }
+
+  /** Saves weights whose loss is known to be finite. */
+  private async save(): Promise<void> {
+    if (this.savedStep === this.step) return
+    const { step, run, parameters } = this
+    const { seed, batch, checkpoint } = run.recipe
+    const measured = this.evaluations.at(-1)?.step === step ? this.lastEvaluation()! : undefined
+    if (measured && measured.accuracy > (this.best?.score ?? -1)) this.best = { step, score: measured.accuracy }
+    const { warnings } = await saveCheckpoint(
+      run,
+      {
+        step,
+        parameters: new Map(
+          Object.entries(parameters.values).map(([name, data]) => [name, { shape: parameters.shapes[name], data }]),
+        ),
+        optimizer: this.optimizer.exportStates(),
+        state: { seed, cursor: step * batch, stage: 0, best: this.best },
+        config: this.config,
+      },
+      { keep: checkpoint.keep },
+    )
+    this.savedStep = step
+    for (const warning of warnings) this.options.onNote?.(warning)
+  }
+
+  async resultOf(stopped: Stopped): Promise<TrainingResult> {
+    const { step, run, task } = this
+    if (step > this.session.step) await this.recordTiming()
+    const { loss, accuracy } = this.lastEvaluation() ?? {}
+    const sequences = step * run.recipe.batch
+    return {
+      stopped,
+      steps: step,
+      loss,
+      accuracy,
+      evaluations: this.evaluations,
+      seconds: step > this.session.step ? this.seconds() : this.session.secondsBefore,
+      tokens: sequences * task.length,
+      parameters: parameterCount(this.parameters),
+      trainingFlops: sequences * this.gradients.flopsPerSequence,
+      run: run.path,
+    }
+  }
+}
