@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
     environment: 'node',
-    include: ['{src,scripts,bench}/**/*.test.{ts,js}'],
+    include: ['{src,scripts,examples}/**/*.test.{ts,js}'],
     pool: 'forks',
     maxWorkers: '100%',
     testTimeout: 30_000,

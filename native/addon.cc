@@ -2,6 +2,8 @@
 // runs go to the thread pool and come back as promises.
 #include <node_api.h>
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -212,17 +214,40 @@ napi_value makeDevice(napi_env env, const std::vector<napi_value>& args) {
   return makeExternal(env, new Device(static_cast<int>(number(env, args[0], "threads"))));
 }
 
+// The variant of that name; throws where this CPU cannot run it.
+const Kernels* kernelsOf(const std::string& name) {
+  const Variant* list;
+  const int n = variants(&list);
+  for (int i = 0; i < n; ++i)
+    if (name == list[i].kernels->name && list[i].supported) return list[i].kernels;
+  throw Failure("this CPU cannot run " + name);
+}
+
+// peak(device, variant, bf16, array): runs array[0] rounds on every thread at once; then array is [FLOPs, seconds].
+napi_value peak(napi_env env, const std::vector<napi_value>& args) {
+  auto* device = external<Device>(env, args[0], "device");
+  const Kernels* kernels = kernelsOf(text(env, args[1], "variant"));
+  const Precision precision = number(env, args[2], "bf16") != 0 ? Precision::BF16 : Precision::F32;
+  auto* out = reinterpret_cast<double*>(memory(env, args[3]));
+  const auto rounds = static_cast<int64_t>(out[0]);
+  return promise(env, args[3], [device, kernels, precision, rounds, out] {
+    std::atomic<double> flops{0};
+    const auto start = std::chrono::steady_clock::now();
+    device->pool.run(device->pool.size(), [&](int64_t, int) {
+      const double done = kernels->peak(precision, rounds);
+      for (double seen = flops; !flops.compare_exchange_weak(seen, seen + done);) {
+      }
+    });
+    out[0] = flops;
+    out[1] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  });
+}
+
 // compile({ variant, bf16, groups, arenaBytes, places, packs, steps, sizes }): sizes are bytes of one sequence, per memory.
 napi_value compile(napi_env env, const std::vector<napi_value>& args) {
   const auto field = [&](const char* name) { return property(env, args[0], name); };
   Schedule schedule;
-  const std::string variant = text(env, field("variant"), "variant");
-  const Variant* list;
-  const int n = variants(&list);
-  schedule.kernels = nullptr;
-  for (int i = 0; i < n; ++i)
-    if (variant == list[i].kernels->name && list[i].supported) schedule.kernels = list[i].kernels;
-  if (!schedule.kernels) throw Failure("this CPU cannot run " + variant);
+  schedule.kernels = kernelsOf(text(env, field("variant"), "variant"));
   schedule.precision = number(env, field("bf16"), "bf16") != 0 ? Precision::BF16 : Precision::F32;
   schedule.arenaBytes = static_cast<size_t>(number(env, field("arenaBytes"), "arenaBytes"));
   Reader places(env, field("places"));
@@ -302,7 +327,7 @@ napi_value call(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   const std::pair<const char*, Function> functions[] = {
       {"variants", listVariants}, {"kernels", listKernels}, {"device", makeDevice},
-      {"compile", compile},       {"run", run},             {"reduce", reduce},
+      {"compile", compile},       {"run", run},             {"reduce", reduce},     {"peak", peak},
   };
   for (const auto& [name, function] : functions) {
     napi_value value;

@@ -137,6 +137,10 @@ struct Kernels {
 
   // A chain of elementwise ops in one pass over memory.
   void (*elementwise)(const Elementwise&, Scratch&);
+
+  // Multiply-adds from registers and L1 as fast as they issue, for a measured ceiling. Returns the FLOPs done; 0 where
+  // the variant has no instruction for the precision.
+  double (*peak)(Precision, int64_t rounds);
 };
 
 enum Unary : int32_t {

@@ -6,12 +6,18 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from './setup.js'
 
-/** Imports a module by its path below src/, without extension: `cli/main`. Call it after set-up. */
-export async function importSource(name) {
-  const isClone = fs.existsSync(path.join(packageRoot, 'src'))
-  const urlOf = (file) => pathToFileURL(path.join(packageRoot, isClone ? `src/${file}.ts` : `dist/${file}.js`)).href
+const isClone = fs.existsSync(path.join(packageRoot, 'src'))
+const urlOf = (file) => pathToFileURL(path.join(packageRoot, isClone ? `src/${file}.ts` : `dist/${file}.js`)).href
+
+/** Makes TypeScript and `lathe/…` importable. Call it after set-up. */
+export async function registerSource() {
   module.register('./resolve.js', import.meta.url, { data: { roomUrl: urlOf('*/index') } })
   const tsx = await import('tsx/esm/api')
   tsx.register({ tsconfig: false })
+}
+
+/** Imports a module by its path below src/, without extension: `cli/main`. Call it after set-up. */
+export async function importSource(name) {
+  await registerSource()
   return import(urlOf(name))
 }

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 const floors: Record<string, number> = {
   cli: 8,
   train: 7,
+  bench: 7,
   eval: 7,
   theory: 7,
   report: 7,

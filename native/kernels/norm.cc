@@ -51,7 +51,7 @@ void norm(const Norm& s, float* y) {
   }
 }
 
-// With u = (x - mean) * rstd and g = dy * gain: dx = rstd * (g - mean(g) - u * mean(g * u)), without mean(g) for RMSNorm.
+// With u = (x - mean) * rstd and g = dy * gain: dx = rstd * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).
 void normGrad(const Norm& s, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate,
               Scratch& scratch) {
   Scratch::Frame frame(scratch);

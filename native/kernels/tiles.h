@@ -1,5 +1,5 @@
-// The AMX tile instructions, each with its tile numbers as template arguments; with LATHE_AMX_EMULATED the same in plain
-// C++, after the operation sections of the Intel SDM (LDTILECFG, TILELOADD, TILESTORED, TILEZERO, TDPBF16PS).
+// The AMX tile instructions, each with its tile numbers as template arguments; with LATHE_AMX_EMULATED the same in
+// plain C++, after the operation sections of the Intel SDM (LDTILECFG, TILELOADD, TILESTORED, TILEZERO, TDPBF16PS).
 #pragma once
 #include "simd.h"
 
@@ -57,7 +57,8 @@ template <int tile>
 LATHE_INLINE void tileLoad(const void* data, int64_t strideBytes) {
   tileZero<tile>();
   for (int r = 0; r < tileConfig.rows[tile]; ++r)
-    __builtin_memcpy(tiles[tile].row[r], static_cast<const uint8_t*>(data) + r * strideBytes, tileConfig.rowBytes[tile]);
+    __builtin_memcpy(tiles[tile].row[r], static_cast<const uint8_t*>(data) + r * strideBytes,
+                     tileConfig.rowBytes[tile]);
 }
 template <int tile>
 LATHE_INLINE void tileStore(void* data, int64_t strideBytes) {

@@ -45,7 +45,8 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
 
 void testElementwise(const Kernels& kernels) {
   for (const int64_t rows : {1, 3, 17})
-    for (const int64_t cols : {1, 2, 3, 5, 16, 17, 31, 32, 33, 64, 100, 133, 511, 512, 513, 1100}) runCase(kernels, rows, cols);
+    for (const int64_t cols : {1, 2, 3, 5, 16, 17, 31, 32, 33, 64, 100, 133, 511, 512, 513, 1100})
+      runCase(kernels, rows, cols);
 }
 
 }  // namespace lathe::test

@@ -28,8 +28,8 @@ double exact(int32_t kind, double x) {
   }
 }
 
-const char* const kNames[] = {"neg",     "exp",            "log",     "sqrt", "reciprocal",     "square",   "abs", "relu",
-                              "step",    "gelu",           "gelu'",   "sigmoid", "silu",        "silu'",    "softplus", "tanh"};
+const char* const kNames[] = {"neg",  "exp",  "log",   "sqrt",    "reciprocal", "square", "abs",      "relu",
+                              "step", "gelu", "gelu'", "sigmoid", "silu",       "silu'",  "softplus", "tanh"};
 
 // Relative to the value; where a tail vanishes, the gated functions are allowed a small absolute error.
 bool close(int32_t kind, float got, double want) {

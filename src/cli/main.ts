@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { LatheError } from '../tensor/error.ts'
+import { benchCommand } from './bench.ts'
 import { evalCommand } from './eval.ts'
 import { lsCommand, showCommand } from './show.ts'
 import { trainCommand } from './train.ts'
@@ -22,7 +23,7 @@ export function program(): Command {
       'after',
       '\nEvery verb has --help with examples, and --json. Plans: 12, 1x12 (one layer, twelve times), 4,4x4,4.',
     )
-  const verbs = [trainCommand(), evalCommand(), showCommand(), lsCommand()]
+  const verbs = [trainCommand(), evalCommand(), benchCommand(), showCommand(), lsCommand()]
   for (const verb of verbs) lathe.addCommand(verb)
   return lathe
 }

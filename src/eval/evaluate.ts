@@ -30,8 +30,8 @@ export async function drawSamples(
 }
 
 /**
- * Evaluates a model on held-out samples of a task, as it was trained or looped otherwise. Samples shorter than the task's
- * length are padded, which changes nothing.
+ * Evaluates a model on held-out samples of a task, as it was trained or looped otherwise.
+ * Samples shorter than the task's length are padded, which changes nothing.
  */
 export async function evaluate(
   model: Model,

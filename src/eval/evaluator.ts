@@ -44,7 +44,8 @@ export class Evaluator {
     const { vocabulary, maxLength } = config
     if (task.vocabulary.length > vocabulary || task.length > maxLength)
       throw new LatheError(
-        `task ${task.name} has ${task.vocabulary.length} token ids and ${task.length} tokens a sequence, but the model takes at most ${vocabulary} and ${maxLength}`,
+        `task ${task.name} has ${task.vocabulary.length} token ids and ${task.length} tokens a sequence, ` +
+          `but the model takes at most ${vocabulary} and ${maxLength}`,
       )
   }
 

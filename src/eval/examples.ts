@@ -47,11 +47,9 @@ export async function readExamples(file: string, task: Task): Promise<Examples> 
   }
   if (samples.length > 0) return { samples, skipped }
   const [first] = skipped
-  throw new LatheError(
-    first
-      ? `${file}: no line can be scored: line ${first.line}: ${first.reason}`
-      : `${file} is empty: write lines such as ${JSON.stringify(task.format(task.sample({ seed: 0, split: 'test', index: 0 })))}`,
-  )
+  if (first) throw new LatheError(`${file}: no line can be scored: line ${first.line}: ${first.reason}`)
+  const example = task.format(task.sample({ seed: 0, split: 'test', index: 0 }))
+  throw new LatheError(`${file} is empty: write lines such as ${JSON.stringify(example)}`)
 }
 
 const form = 'must be an object such as {"input": "…", "target": "…"}'
@@ -59,11 +57,12 @@ const form = 'must be an object such as {"input": "…", "target": "…"}'
 function parseExample(line: string): Example {
   const value = parseJson(line)
   if (!(value instanceof Map)) throw new LatheError(form)
-  for (const key of value.keys())
-    if (key !== 'input' && key !== 'target')
-      throw new LatheError(
-        `there is no field ${JSON.stringify(key)}: did you mean ${nearest(key, ['input', 'target']) ?? 'input or target'}?`,
-      )
+  const fields = ['input', 'target']
+  const unknown = [...value.keys()].find((key) => !fields.includes(key))
+  if (unknown !== undefined) {
+    const near = nearest(unknown, fields) ?? fields.join(' or ')
+    throw new LatheError(`there is no field ${JSON.stringify(unknown)}: did you mean ${near}?`)
+  }
   const [input, target] = [value.get('input'), value.get('target')]
   if (typeof input !== 'string')
     throw new LatheError(`input ${input === undefined ? 'is missing' : 'is no text'}: ${form}`)

@@ -44,7 +44,8 @@ export function parseLoops(text: string, plan: LoopPlan): Looping[] {
     const [, segment, count] = /^(?:(\d+):)?(\d+)$/.exec(part) ?? []
     if (count === undefined)
       throw new LatheError(
-        `loops ${JSON.stringify(text)}: ${JSON.stringify(part)} is no count: write counts such as 1,2,4 or segment:count such as 2:8`,
+        `loops ${JSON.stringify(text)}: ${JSON.stringify(part)} is no count: ` +
+          'write counts such as 1,2,4 or segment:count such as 2:8',
       )
     const loops = Number(count)
     return { plan: plan.withLoops(segment === undefined ? loops : { [segment]: loops }), loops }

@@ -4,5 +4,5 @@
  */
 export { chooseExecutor, type ExecutorChoice } from './choose.ts'
 export * from './executor.ts'
-export { type NativeOptions, nativeExecutor, nativeIsBuilt, nativeVariants } from './native/index.ts'
+export { type NativeOptions, nativeExecutor, nativeIsBuilt, nativePeak, nativeVariants } from './native/index.ts'
 export { referenceExecutor } from './reference/index.ts'

@@ -23,7 +23,7 @@ export function parameterShapes(config: ModelConfig): Record<string, readonly nu
 }
 
 /**
- * The initial weights: what depends on the seed and each parameter's name alone. The papers give no law; this one is ours.
+ * The initial weights; each depends on the seed and its parameter's name alone. The papers give no law; this is ours.
  * Linear maps and the head are N(0, 1 / (3 · fan-in)), the variance of torch's nn.Linear; embeddings are N(0, 1), as
  * torch's nn.Embedding; with `initStd` both are N(0, initStd²). Gains are 1, biases 0.
  */
@@ -43,8 +43,8 @@ function initialValues(name: string, shape: readonly number[], { initStd }: Mode
 }
 
 /**
- * Given tensors as the store of a model. Throws a LatheError, which begins with `where`, when one is missing, of another
- * shape, or none of the model's.
+ * Given tensors as the store of a model. Throws a LatheError, which begins with `where`, when one is missing, of
+ * another shape, or none of the model's.
  */
 export function parameterStore(
   config: ModelConfig,

@@ -10,7 +10,7 @@ export interface AdamWSettings {
 
 /**
  * AdamW (Loshchilov & Hutter 2019, Algorithm 2, as torch.optim.AdamW): weight decay apart from the gradient, moments
- * corrected for their start at zero. Tensors of one axis (gains, biases) do not decay unless `decayVectors`; that is ours.
+ * corrected for their start at zero. Tensors of one axis (gains, biases) do not decay unless `decayVectors`; ours.
  */
 export function adamw(settings: AdamWSettings, { decayVectors = false } = {}): Optimizer {
   const { beta1, beta2, eps, weightDecay } = settings

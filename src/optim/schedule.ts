@@ -9,11 +9,11 @@ const halfCosine = (from: number, to: number, x: number): number => to + ((from 
 /**
  * The learning rate of update `step`, counted from 1 to `steps`, as a fraction of the peak.
  *
- * It rises in a straight line to 1 at step `warmup`; then it stays (constant) or falls to `final` at the last step, in a
- * straight line (linear) or half a cosine.
+ * It rises in a straight line to 1 at step `warmup`; then it stays (constant) or falls to `final` at the last step, in
+ * a straight line (linear) or half a cosine.
  *
- * `one-cycle` is torch's OneCycleLR with two phases and cosine annealing (after Smith & Topin 2018): from 1 / div up to 1
- * at step pctStart · steps, then down to 1 / (div · finalDiv) at the last step.
+ * `one-cycle` is torch's OneCycleLR with two phases and cosine annealing (after Smith & Topin 2018): from 1 / div up to
+ * 1 at step pctStart · steps, then down to 1 / (div · finalDiv) at the last step.
  *
  * @example
  * 1e-3 * learningRate({ name: 'cosine', warmup: 10, final: 0 }, 1, 1000) // 1e-4

@@ -15,7 +15,7 @@ export interface StepRecord {
   readonly updateNorm: readonly (readonly number[])[]
 }
 
-/** What `metrics.jsonl` says of an evaluation after `step` updates: one entry for every looping, the trained one too. */
+/** What `metrics.jsonl` says of an evaluation after `step` updates: one entry for every looping. */
 export interface EvaluationRecord {
   readonly step: number
   readonly evaluations: readonly Evaluation[]

@@ -29,7 +29,7 @@ export function recipeModel(recipe: Recipe, task: Task): ModelConfig {
   return modelConfig(settings, `recipe ${recipe.name}: model`)
 }
 
-/** Where a recipe evaluates: at its own loop counts or the usual ones, always at the trained one; a plain plan as it is. */
+/** Where a recipe evaluates: at its own loop counts or the usual ones, and the trained one; a plain plan as it is. */
 export function recipeLoops({ model, evaluate }: Recipe): Looping[] {
   const plan = LoopPlan.parse(model.plan)
   if (!plan.isLooped || evaluate.loops === undefined) return usualLoops(plan)

@@ -44,7 +44,7 @@ export interface TrainOptions {
   readonly signal?: AbortSignal
 }
 
-/** Why a training ended: all steps done, the target accuracy reached, or told to; then training the run again goes on. */
+/** Why a training ended: all steps done, target accuracy reached, or told to; then training the run again goes on. */
 export type Stopped = 'finished' | 'target' | 'interrupted'
 
 /** What a training came to. */
@@ -66,12 +66,12 @@ export interface TrainingResult {
 }
 
 /**
- * Trains a run: from its newest whole checkpoint, or from the beginning. Stopping and going on gives the same weights and
- * the same `metrics.jsonl`, byte for byte, as never stopping.
+ * Trains a run: from its newest whole checkpoint, or from the beginning. Stopping and going on gives the same weights
+ * and the same `metrics.jsonl`, byte for byte, as never stopping.
  *
- * A checkpoint is saved only once the loss at its weights is known to be finite. Throws a one-line LatheError for settings
- * that contradict each other, and for a loss or gradient that is not finite; that one names the step and the checkpoint
- * that is kept.
+ * A checkpoint is saved only once the loss at its weights is known to be finite. Throws a one-line LatheError for
+ * settings that contradict each other, and for a loss or gradient that is not finite; that one names the step and the
+ * checkpoint that is kept.
  *
  * @example
  * const executor = referenceExecutor()

@@ -2,7 +2,7 @@
  * Cases of attention: T queries, S keys, H heads, K key width, V value width; and of caches that it reads.
  */
 import { input, output, parameter, state } from '../../graph/graph.ts'
-import { add, append, attention, type AttentionOptions, matmul, reshape, repeat } from '../../ops/index.ts'
+import { type AttentionOptions, add, append, attention, matmul, repeat, reshape } from '../../ops/index.ts'
 import { type Case, forwardCase, trainingCases } from './case.ts'
 import { below, f32, i32, type Sample, scaled } from './data.ts'
 

@@ -1,4 +1,4 @@
-import { compileForward, compileTraining, type Program } from '../../compile/index.ts'
+import { compileForward, compileTraining, type Instruction, type Program } from '../../compile/index.ts'
 import { input, output, parameter, type Tensor, trace } from '../../graph/graph.ts'
 import { mul, sum } from '../../ops/index.ts'
 import { RandomStream } from '../../tensor/random.ts'
@@ -10,10 +10,10 @@ import { type Draw, drawValues, normal, type Sample } from './data.ts'
 export interface Case {
   readonly name: string
   readonly program: Program
-  /** The same data each time, in arrays of its own. */
+  /** The same data each time; states, which a run changes, in arrays of its own. */
   run(): Run
-  /** No product has a longer inner size than this: rounding errors grow with its root. */
-  readonly inner: number
+  /** No sum has more terms than this, of a product or over the iterations of a loop: rounding errors grow with its root. */
+  readonly terms: number
 }
 
 type Samples = Readonly<Record<string, Sample>>
@@ -21,8 +21,18 @@ type Samples = Readonly<Record<string, Sample>>
 const COUNT = 3
 const factor: Draw = (stream) => 0.5 + stream.uniform()
 
+const longestAxis = ({ values }: Program): number => values.reduce((most, { shape }) => Math.max(most, ...shape), 1)
+
+/** Iterations of the deepest nest of loops. */
+const iterations = (instructions: readonly Instruction[]): number =>
+  Math.max(
+    1,
+    ...instructions.map((i) => (i.block ? (i.attributes.count as number) * iterations(i.block.instructions) : 1)),
+  )
+
 /** A Program with random data: of the sample of that name, or else normal numbers. */
 export function programCase(name: string, program: Program, samples: Samples = {}, count = COUNT): Case {
+  let drawn: Run | undefined
   const draw = (bindings: readonly (TensorType & { name: string })[], copies: number) =>
     Object.fromEntries(
       bindings.map((b, i): [string, Numbers] => {
@@ -34,13 +44,16 @@ export function programCase(name: string, program: Program, samples: Samples = {
   return {
     name,
     program,
-    inner: program.values.reduce((most, { shape }) => Math.max(most, ...shape), 1),
-    run: () => ({
-      count,
-      parameters: draw(program.parameters, 1),
-      inputs: draw(program.inputs, count),
-      states: draw(program.states, count),
-    }),
+    terms: longestAxis(program) * iterations(program.instructions),
+    run() {
+      drawn ??= {
+        count,
+        parameters: draw(program.parameters, 1),
+        inputs: draw(program.inputs, count),
+        states: draw(program.states, count),
+      }
+      return { ...drawn, states: structuredClone(drawn.states) }
+    },
   }
 }
 

@@ -16,11 +16,16 @@ const loopCases: Case[] = [
   ...trainingCases(
     'loop: each sequence with its own number of runs',
     { x: f32([3, 5]), w: f32([5, 5], scaled(0.4)), runs: i32([], below(5)) },
-    ({ x, w, runs }) => repeat({ count: 4, carry: { x }, runs }, ({ x }) => ({ carry: { x: unary('tanh', matmul(x, w)) } })).carry.x,
+    ({ x, w, runs }) =>
+      repeat({ count: 4, carry: { x }, runs }, ({ x }) => ({ carry: { x: unary('tanh', matmul(x, w)) } })).carry.x,
     5,
   ),
-  ...trainingCases('loop: many iterations', { x: f32([17, 40]), w: f32([40, 40], scaled(0.1)) }, ({ x, w }) =>
-    repeat({ count: 30, carry: { x } }, ({ x: h }) => ({ carry: { x: unary('tanh', add(matmul(h, w), x)) } })).carry.x,
+  ...trainingCases(
+    'loop: many iterations',
+    { x: f32([17, 40]), w: f32([40, 40], scaled(0.1)) },
+    ({ x, w }) =>
+      repeat({ count: 30, carry: { x } }, ({ x: h }) => ({ carry: { x: unary('tanh', add(matmul(h, w), x)) } })).carry
+        .x,
   ),
   forwardCase('loop: sums inside, nested, and at the root', {}, () => {
     const w = parameter('w', [3])

@@ -144,7 +144,7 @@ const elementwise: Case[] = [
     ]),
   ),
   ...pairs.flatMap(([a, b]) =>
-    trainingCases(`where of [${a}], [${b}]`, { a: f32(a), b: f32(b), c: f32(a, offZero) }, ({ a, b, c }) =>
+    trainingCases(`where of [${a}], [${b}]`, { c: f32(a, offZero), a: f32(a), b: f32(b) }, ({ c, a, b }) =>
       where(unary('step', c), a, b),
     ),
   ),
@@ -159,9 +159,13 @@ const elementwise: Case[] = [
   ),
   ...[[], [1], [40], [1, 40], [17, 1]].flatMap((shape) => [
     ...trainingCases(`sumTo [${shape}]`, { x: f32([17, 40]) }, ({ x }) => sumTo(unary('square', x), shape)),
-    ...trainingCases(`broadcastTo from [${shape}]`, { x: f32(shape) }, ({ x }) => broadcastTo(unary('square', x), [17, 40])),
+    ...trainingCases(`broadcastTo from [${shape}]`, { x: f32(shape) }, ({ x }) =>
+      broadcastTo(unary('square', x), [17, 40]),
+    ),
   ]),
-  ...trainingCases('sums of vectors and stacks', { x: f32([33]), y: f32([2, 3, 5]) }, ({ x, y }) => mul(sum(x), sum(y))),
+  ...trainingCases('sums of vectors and stacks', { x: f32([33]), y: f32([2, 3, 5]) }, ({ x, y }) =>
+    mul(sum(x), sum(y)),
+  ),
 ]
 
 const norms: Case[] = [
@@ -176,7 +180,9 @@ const norms: Case[] = [
   return [
     ...trainingCases(`rms norm [${T}, ${d}]`, samples, ({ x, gain }) => norm('rms', x, gain)),
     ...trainingCases(`layer norm [${T}, ${d}]`, samples, ({ x, gain }) => norm('layer', x, gain)),
-    ...trainingCases(`layer norm with a bias [${T}, ${d}]`, samples, ({ x, gain, bias }) => norm('layer', x, gain, bias, 0.1)),
+    ...trainingCases(`layer norm with a bias [${T}, ${d}]`, samples, ({ x, gain, bias }) =>
+      norm('layer', x, gain, bias, 0.1),
+    ),
     ...trainingCases(`softmax [${T}, ${d}]`, { x: f32([T, d]) }, ({ x }) => softmax(x)),
   ]
 })
@@ -197,8 +203,10 @@ const tokens: Case[] = vocabularies.flatMap(([V, T, d]) => {
     ...trainingCases(`embed ${T} of ${V} × ${d}`, { ids: i32([T], below(V)), table: f32([V, d]) }, ({ table, ids }) =>
       embed(table, ids),
     ),
-    ...trainingCases(`cross-entropy [${T}, ${d}] over ${V}`, head, ({ x, w, targets }) =>
-      linearCrossEntropy(x, w, targets).losses,
+    ...trainingCases(
+      `cross-entropy [${T}, ${d}] over ${V}`,
+      head,
+      ({ x, w, targets }) => linearCrossEntropy(x, w, targets).losses,
     ),
     forwardCase(`predictions [${T}, ${d}] over ${V}`, head, () => {
       const { losses, predictions } = linearCrossEntropy(
@@ -237,17 +245,21 @@ const moves: Case[] = [
 })
 
 const oddities: Case[] = [
-  forwardCase('outputs that are sources, constants, and one value twice', { n: i32([3], below(9)), at: i32([], below(3)) }, () => {
-    const [x, w] = [input('x', [3, 2]), parameter('w', [3, 2])]
-    output('x', x)
-    output('w', w)
-    output('integers', input('n', [3], 'i32'))
-    output('row of integers', takeRow(input('n', [3], 'i32'), input('at', [], 'i32')))
-    const y = add(x, w)
-    output('y', y)
-    output('y again', y)
-    output('constant', sub(mul(x, 0), 7))
-  }),
+  forwardCase(
+    'outputs that are sources, constants, and one value twice',
+    { n: i32([3], below(9)), at: i32([], below(3)) },
+    () => {
+      const [x, w] = [input('x', [3, 2]), parameter('w', [3, 2])]
+      output('x', x)
+      output('w', w)
+      output('integers', input('n', [3], 'i32'))
+      output('row of integers', takeRow(input('n', [3], 'i32'), input('at', [], 'i32')))
+      const y = add(x, w)
+      output('y', y)
+      output('y again', y)
+      output('constant', sub(mul(x, 0), 7))
+    },
+  ),
   forwardCase('sums at the root: of a source, a weight, the same one twice', {}, () => {
     const [x, w] = [input('x', [3, 2]), parameter('w', [3, 2])]
     accumulate('x', x)

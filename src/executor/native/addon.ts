@@ -35,6 +35,8 @@ export interface Addon {
   device(threads: number): Handle
   compile(schedule: NativeSchedule): Handle
   run(device: Handle, jobs: readonly NativeJob[]): Promise<void>
+  /** Runs `out[0]` rounds of multiply-adds on every thread; then `out` is FLOPs and seconds. */
+  peak(device: Handle, variant: string, bf16: number, out: Float64Array): Promise<void>
   reduce(device: Handle, executable: Handle, into: readonly (Float32Array | null)[]): Promise<void>
 }
 

@@ -107,6 +107,24 @@ class NativeExecutable implements Executable {
   }
 }
 
+/**
+ * FLOP/s that the instruction set can issue on `threads` threads: multiply-adds from registers and L1 on operands that
+ * are not zeros. Undefined where it has no instruction for the precision.
+ */
+export async function nativePeak(precision: Precision, threads: number): Promise<number | undefined> {
+  const addon = loadAddon()
+  const variant = chooseVariant(addon, process.env.LATHE_ISA)
+  const device = addon.device(threads)
+  const rates: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const out = Float64Array.of(1_000_000, 0)
+    await addon.peak(device, variant, Number(precision === 'bf16'), out)
+    rates.push(out[0] / out[1])
+  }
+  const best = Math.max(...rates)
+  return best > 0 ? best : undefined
+}
+
 export interface NativeOptions {
   /** Default: LATHE_ISA, or the best that the CPU has. */
   readonly isa?: string
