@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { loopedAt, loopSweep } from '../eval/index.ts'
 import { chooseExecutor } from '../executor/index.ts'
 import { replaceFile } from '../model/durable-file.ts'
 import { LoopPlan } from '../plan/index.ts'
@@ -15,7 +16,8 @@ import { createRun, evaluationOf, type Run, readHistory, type TrainingResult } f
 import { runCommand } from './main.ts'
 import { type CommonFlags, executorOf, flagSettings, machineOf, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, printTable } from './output.ts'
-import { sweepOf, trainWithProgress } from './train.ts'
+import { openModel } from './run-model.ts'
+import { trainWithProgress } from './train.ts'
 
 interface QuickstartFlags extends CommonFlags {
   readonly out: string
@@ -125,7 +127,7 @@ async function reportInput(trained: readonly Trained[], flags: QuickstartFlags):
   })
   return {
     rows,
-    sweep: sweepOf(looped.result),
+    sweep: await fineSweep(looped),
     trainedLoops: plan.segments[0].loops,
     curves: await Promise.all(trained.map(curveOf)),
     task: example,
@@ -171,6 +173,19 @@ async function curveOf({ run }: Trained): Promise<QuickstartInput['curves'][numb
     accuracy: evaluationOf(plan, record)!.accuracy,
   }))
   return { label: plan, points: [...losses, ...accuracies] }
+}
+
+/** The looped model at every number of loops up to twice its own. */
+async function fineSweep({ run }: Trained): Promise<QuickstartInput['sweep']> {
+  const { model, task } = await openModel(run.path)
+  const plan = LoopPlan.parse(model.config.plan)
+  const counts = Array.from({ length: 2 * plan.segments[0].loops }, (_, i) => i + 1)
+  const { seed, evaluate } = run.recipe
+  return loopSweep(model, task, executorOf(run.recipe), {
+    samples: evaluate.samples,
+    seed,
+    loops: loopedAt(plan, counts),
+  })
 }
 
 /** Breaks a sentence into lines of at most 80 columns. */

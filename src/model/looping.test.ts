@@ -4,22 +4,20 @@ import { dataOf, runStep } from '../executor/conformance/step.ts'
 import { referenceExecutor } from '../executor/reference/index.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { RandomStream } from '../tensor/random.ts'
-import { type ModelSettings, modelConfig } from './config.ts'
+import { type ModelConfig, type ModelSettings, modelConfig } from './config.ts'
+import { parameterShapes } from './parameters.ts'
 import { trainingPrograms } from './programs.ts'
 
 const length = 9
 const count = 3
 
-const programsOf = (plan: string, settings: Partial<ModelSettings> = {}) =>
-  trainingPrograms(modelConfig({ plan, dModel: 12, nHeads: 2, vocabulary: 7, maxLength: 16, ...settings }), length)
+const configOf = (plan: string, settings: Partial<ModelSettings> = {}) =>
+  modelConfig({ plan, dModel: 12, nHeads: 2, vocabulary: 7, maxLength: 16, ...settings })
 
-type Programs = ReturnType<typeof programsOf>
 type Weights = Record<string, Float32Array>
 
-/** All parameters, whether the sequences read them or what is derived from them. */
-function randomWeights({ main, derive }: Programs): Weights {
-  const bindings = [...main.parameters, ...(derive?.parameters ?? [])].filter((p) => !p.name.startsWith('derived:'))
-  const samples = bindings.map(({ name, shape }) => [
+function randomWeights(config: ModelConfig): Weights {
+  const samples = Object.entries(parameterShapes(config)).map(([name, shape]) => [
     name,
     f32(shape, (s) => 0.4 * s.normal() + (shape.length === 1 ? 1 : 0)),
   ])
@@ -33,8 +31,8 @@ function inputs() {
   return { tokens: ids(), targets: ids(), lossWeights }
 }
 
-const step = (programs: Programs, parameters: Weights) =>
-  runStep(referenceExecutor(), programs, { count, parameters, inputs: inputs() })
+const step = (config: ModelConfig, parameters: Weights) =>
+  runStep(referenceExecutor(), trainingPrograms(config, length), { count, parameters, inputs: inputs() })
 
 const layerName = /^model\.layers\.(\d+)\./
 
@@ -52,9 +50,9 @@ describe.each([
   const plan = LoopPlan.parse(text)
 
   it('is the untied model of its depth with copied weights, whose gradients it sums', async () => {
-    const [looped, untied] = [programsOf(text, settings), programsOf(`${plan.effectiveDepth}`, settings)]
+    const [looped, untied] = [configOf(text, settings), configOf(`${plan.effectiveDepth}`, settings)]
     const weights = randomWeights(looped)
-    const names = Object.keys(randomWeights(untied))
+    const names = Object.keys(parameterShapes(untied))
     expect(new Set(names.map((name) => tied(plan, name)))).toEqual(new Set(Object.keys(weights)))
     const copies = Object.fromEntries(names.map((name) => [name, weights[tied(plan, name)]]))
 
@@ -74,8 +72,8 @@ describe.each([
 
 describe('a model of one loop', () => {
   it.each(['1', '3'])('%sx1 is %s bit for bit', async (layers) => {
-    const [once, plain] = [programsOf(`${layers}x1`), programsOf(layers)]
-    expect(once).toEqual(plain)
+    const [once, plain] = [configOf(`${layers}x1`), configOf(layers)]
+    expect(trainingPrograms(once, length)).toEqual(trainingPrograms(plain, length))
     const weights = randomWeights(plain)
     expect((await step(once, weights)).sums).toEqual((await step(plain, weights)).sums)
   })
@@ -83,7 +81,7 @@ describe('a model of one loop', () => {
 
 describe('two segments of one loop each', () => {
   it('are one segment, bit for bit but for the taps', async () => {
-    const [split, whole] = [programsOf('1,2'), programsOf('3')]
+    const [split, whole] = [configOf('1,2'), configOf('3')]
     const weights = randomWeights(whole)
     const [one, other] = [(await step(split, weights)).sums, (await step(whole, weights)).sums]
     for (const name of ['loss', ...Object.keys(weights).map((n) => `grad:${n}`)])

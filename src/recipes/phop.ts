@@ -10,7 +10,7 @@ export function phopQuickstart(): Recipe {
     steps: 1500,
     batch: 64,
     optimizer: { name: 'adamw', lr: 1e-3 },
-    evaluate: { every: 250, loops: [1, 2, 3, 4, 5, 6, 7, 8] },
+    evaluate: { every: 250, loops: [1, 2, 4, 8] },
   })
 }
 
@@ -23,7 +23,7 @@ export function phopTiny(): Recipe {
     task: { name: 'phop', n: 16, p: 2, loss: 'every' },
     model: { plan: '1x3', dModel: 32, nHeads: 4, dFf: 128, positions: 'rope' },
     optimizer: { name: 'adamw', lr: 3e-3 },
-    evaluate: { every: 250, loops: [1, 2, 3, 4, 5, 6] },
+    evaluate: { every: 250, loops: [1, 3, 6] },
   })
 }
 

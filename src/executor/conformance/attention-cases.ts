@@ -3,7 +3,7 @@
  */
 import { input, output, parameter, state } from '../../graph/graph.ts'
 import { type AttentionOptions, add, append, attention, matmul, repeat, reshape } from '../../ops/index.ts'
-import { type Case, forwardCase, trainingCases } from './case.ts'
+import { type Case, forwardCase, mixedCases, trainingCases } from './case.ts'
 import { below, f32, i32, type Sample, scaled } from './data.ts'
 
 interface Size {
@@ -15,7 +15,7 @@ interface Size {
 }
 
 /** Attention with whatever of start, positions and segments is among the samples. */
-function attentionCases(
+function sized(
   name: string,
   { T, S = T, H, K, V = K }: Size,
   options: Partial<AttentionOptions> = {},
@@ -36,23 +36,23 @@ const self: Case[] = headWidths.flatMap((K, i) => {
   const [T, other] = [lengths[(i + 1) % 4], lengths[(i + 3) % 4]]
   const H = K > 32 ? 1 : 2
   return [
-    ...attentionCases('causal', { T, H, K }),
-    ...attentionCases('causal, rope', { T: other, H, K }, rope),
-    ...attentionCases('bidirectional', { T: other, H, K }, { causal: false }),
-    ...attentionCases('bidirectional, rope', { T, H, K }, { ...rope, causal: false }),
+    ...sized('causal', { T, H, K }),
+    ...sized('causal, rope', { T: other, H, K }, rope),
+    ...sized('bidirectional', { T: other, H, K }, { causal: false }),
+    ...sized('bidirectional, rope', { T, H, K }, { ...rope, causal: false }),
   ]
 })
 
 const shapes: Case[] = [
-  ...lengths.flatMap((T) => attentionCases('causal, rope', { T, H: 3, K: 32 }, rope)),
-  ...attentionCases('a long sequence', { T: 130, H: 1, K: 32 }, rope),
-  ...attentionCases('a scale', { T: 17, H: 2, K: 8 }, { scale: 0.9 }),
-  ...attentionCases('memory', { T: 17, S: 5, H: 2, K: 16 }, { causal: false }),
-  ...attentionCases('memory of one row', { T: 3, S: 1, H: 2, K: 3 }, { causal: false }),
-  ...attentionCases('one query', { T: 1, S: 33, H: 2, K: 8 }, { ...rope, causal: false }),
-  ...attentionCases('wide values', { T: 17, H: 2, K: 3, V: 40 }, rope),
-  ...attentionCases('narrow values', { T: 17, H: 3, K: 32, V: 1 }, rope),
-  ...attentionCases('narrow keys', { T: 33, H: 2, K: 1, V: 32 }, { causal: false }),
+  ...lengths.flatMap((T) => sized('causal, rope', { T, H: 3, K: 32 }, rope)),
+  ...sized('a long sequence', { T: 130, H: 1, K: 32 }, rope),
+  ...sized('a scale', { T: 17, H: 2, K: 8 }, { scale: 0.9 }),
+  ...sized('memory', { T: 17, S: 5, H: 2, K: 16 }, { causal: false }),
+  ...sized('memory of one row', { T: 3, S: 1, H: 2, K: 3 }, { causal: false }),
+  ...sized('one query', { T: 1, S: 33, H: 2, K: 8 }, { ...rope, causal: false }),
+  ...sized('wide values', { T: 17, H: 2, K: 3, V: 40 }, rope),
+  ...sized('narrow values', { T: 17, H: 3, K: 32, V: 1 }, rope),
+  ...sized('narrow keys', { T: 33, H: 2, K: 1, V: 32 }, { causal: false }),
 ]
 
 const positions = (S: number) => ({ positions: i32([S], below(50)) })
@@ -67,18 +67,18 @@ const masks: Case[] = [
   const size = { T, H: 2, K }
   const cached = { T, S: 2 * T + 3, H: 2, K }
   return [
-    ...attentionCases('positions', size, rope, positions(T)),
-    ...attentionCases('segments', size, {}, segments(T)),
-    ...attentionCases('segments, bidirectional', size, { ...rope, causal: false }, segments(T)),
-    ...attentionCases('positions and segments', size, rope, { ...positions(T), ...segments(T) }),
-    ...attentionCases('a start', cached, rope, start(T + 4)),
-    ...attentionCases('a start, bidirectional', cached, { causal: false }, start(T + 4)),
-    ...attentionCases('a start, positions and segments', cached, rope, {
+    ...sized('positions', size, rope, positions(T)),
+    ...sized('segments', size, {}, segments(T)),
+    ...sized('segments, bidirectional', size, { ...rope, causal: false }, segments(T)),
+    ...sized('positions and segments', size, rope, { ...positions(T), ...segments(T) }),
+    ...sized('a start', cached, rope, start(T + 4)),
+    ...sized('a start, bidirectional', cached, { causal: false }, start(T + 4)),
+    ...sized('a start, positions and segments', cached, rope, {
       ...start(T + 4),
       ...positions(2 * T + 3),
       ...segments(2 * T + 3),
     }),
-    ...attentionCases('decoding', { ...cached, T: 1 }, rope, start(2 * T + 3)),
+    ...sized('decoding', { ...cached, T: 1 }, rope, start(2 * T + 3)),
   ]
 })
 
@@ -109,4 +109,8 @@ const caches: Case[] = [
   }),
 ]
 
-export const attentionCaseList: readonly Case[] = [...self, ...shapes, ...masks, ...caches]
+const mixtures = mixedCases('attention', { q: f32([5, 8]), k: f32([6, 8]), v: f32([6, 6]) }, ({ q, k, v }) =>
+  attention(q, k, v, { nHeads: 2, causal: false, ...rope }),
+)
+
+export const attentionCases: readonly Case[] = [...self, ...shapes, ...masks, ...caches, ...mixtures]

@@ -3,11 +3,13 @@
  */
 import { accumulate, input, output, parameter } from '../../graph/graph.ts'
 import { add, matmul, mul, repeat, sum, unary } from '../../ops/index.ts'
-import { attentionCaseList } from './attention-cases.ts'
+import { attentionCases } from './attention-cases.ts'
 import { type Case, forwardCase, trainingCases } from './case.ts'
 import { below, f32, i32, scaled } from './data.ts'
 import { loops } from './loops.ts'
 import { opCases } from './op-cases.ts'
+import { randomPrograms } from './random-cases.ts'
+import { structureCases } from './structure-cases.ts'
 
 const loopCases: Case[] = [
   ...loops.flatMap(({ name, samples, expression }) =>
@@ -43,4 +45,10 @@ const loopCases: Case[] = [
   }),
 ]
 
-export const cases: readonly Case[] = [...opCases, ...attentionCaseList, ...loopCases]
+export const cases: readonly Case[] = [
+  ...opCases,
+  ...attentionCases,
+  ...loopCases,
+  ...structureCases,
+  ...randomPrograms,
+]

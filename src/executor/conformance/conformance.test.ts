@@ -5,7 +5,7 @@ import type { Executor, Numbers, Precision } from '../executor.ts'
 import { referenceExecutor } from '../reference/index.ts'
 import type { Case } from './case.ts'
 import { cases } from './cases.ts'
-import { relativeError } from './data.ts'
+import { deviation } from './data.ts'
 import { candidates } from './executors.ts'
 import { runProgram } from './step.ts'
 
@@ -25,12 +25,6 @@ function expected(precision: Precision, one: Case): Promise<Named> {
   const result = known[precision].get(one) ?? results(referenceExecutor({ precision }), one)
   known[precision].set(one, result)
   return result
-}
-
-/** Relative to b; where b is 0 throughout, as gradients that cancel are, the root mean square itself: data are of order 1. */
-function deviation(a: Numbers, b: Numbers): number {
-  if (b.some((x) => x !== 0)) return relativeError(a, b)
-  return Math.sqrt(a.reduce((sum, x) => sum + x ** 2, 0) / a.length)
 }
 
 /** Names of the results that are further off than the precision allows. */

@@ -56,13 +56,20 @@ export function drawAll(samples: Readonly<Record<string, Sample>>, seed: string)
   return Object.fromEntries(Object.entries(samples).map(one))
 }
 
+/** ‖a − b‖², in f64; ‖a‖² without b. */
+function squaredDistance(a: Numbers, b?: Numbers): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i] - (b ? b[i] : 0)) ** 2
+  return sum
+}
+
 /** ‖a − b‖ / ‖b‖; 0 where both are 0, and NaN where either has a NaN. */
 export function relativeError(a: Numbers, b: Numbers): number {
   if (a.length !== b.length) throw new Error(`${a.length} numbers beside ${b.length}`)
-  let [difference, size] = [0, 0]
-  for (let i = 0; i < b.length; i++) {
-    difference += (a[i] - b[i]) ** 2
-    size += b[i] ** 2
-  }
-  return difference === 0 ? 0 : Math.sqrt(difference / size)
+  const difference = squaredDistance(a, b)
+  return difference === 0 ? 0 : Math.sqrt(difference / squaredDistance(b))
 }
+
+/** The same; but where b is 0 throughout, as a gradient that cancels is, the root mean square of a: data are of order 1. */
+export const deviation = (a: Numbers, b: Numbers): number =>
+  squaredDistance(b) === 0 ? Math.sqrt(squaredDistance(a) / Math.max(1, a.length)) : relativeError(a, b)

@@ -111,7 +111,7 @@ const carries: LoopCase[] = [
 const stacks: LoopCase[] = [
   {
     name: 'a stack of weights, one an iteration',
-    samples: { x, stack: f32([3, 3, 3], scaled(0.6)), gains: f32([3, 3]) },
+    samples: { x, stack: f32([3, 3, 3], scaled(0.6)), gains: f32([3, 3], scaled(0.7)) },
     expression: (loop, { x, stack, gains }) =>
       loop({ count: 3, carry: { x }, scan: { w: stack, g: gains } }, ({ x }, { slices: { w, g } }) => ({
         carry: { x: mul(cell(x, w), g) },

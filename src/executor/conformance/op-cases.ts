@@ -29,7 +29,8 @@ import {
   where,
 } from '../../ops/index.ts'
 import { unaryFunctions } from '../../ops/unary.ts'
-import { type Case, forwardCase, trainingCases } from './case.ts'
+import { sameShape } from '../../tensor/type.ts'
+import { type Case, forwardCase, mixedCases, trainingCases } from './case.ts'
 import { below, f32, i32, masked, offZero, positive, scaled } from './data.ts'
 
 const lengths = [1, 3, 17, 33]
@@ -138,10 +139,9 @@ const pairs: [number[], number[]][] = [
 
 const elementwise: Case[] = [
   ...Object.entries({ add, sub, mul, div }).flatMap(([name, op]) =>
-    pairs.flatMap(([a, b]) => [
-      ...trainingCases(`${name} of [${a}] and [${b}]`, { a: f32(a), b: f32(b, positive) }, ({ a, b }) => op(a, b)),
-      ...trainingCases(`${name} of [${b}] and [${a}]`, { b: f32(b), a: f32(a, positive) }, ({ a, b }) => op(b, a)),
-    ]),
+    [...pairs, ...pairs.filter(([a, b]) => !sameShape(a, b)).map(([a, b]) => [b, a])].flatMap(([a, b]) =>
+      trainingCases(`${name} of [${a}] and [${b}]`, { a: f32(a), b: f32(b, positive) }, ({ a, b }) => op(a, b)),
+    ),
   ),
   ...pairs.flatMap(([a, b]) =>
     trainingCases(`where of [${a}], [${b}]`, { c: f32(a, offZero), a: f32(a), b: f32(b) }, ({ c, a, b }) =>
@@ -191,14 +191,15 @@ const narrowNorms = trainingCases('rms norm of width 1', { x: f32([17, 1]), gain
 )
 
 const vocabularies: [V: number, T: number, d: number][] = [
-  [2, 1, 1],
+  [2, 3, 1],
+  [7, 1, 3],
   [7, 17, 3],
   [64, 33, 32],
   [1000, 17, 40],
-  [33000, 3, 8],
+  [33000, 3, 3],
 ]
 const tokens: Case[] = vocabularies.flatMap(([V, T, d]) => {
-  const head = { x: f32([T, d]), w: f32([V, d]), targets: i32([T], masked(V)) }
+  const head = { x: f32([T, d], scaled(0.5 * d ** -0.5)), w: f32([V, d]), targets: i32([T], masked(V)) }
   return [
     ...trainingCases(`embed ${T} of ${V} × ${d}`, { ids: i32([T], below(V)), table: f32([V, d]) }, ({ table, ids }) =>
       embed(table, ids),
@@ -244,6 +245,22 @@ const moves: Case[] = [
   ]
 })
 
+const mixtures: Case[] = [
+  ...mixedCases('matmul', { a: f32([5, 7]), b: f32([7, 3]) }, ({ a, b }) => matmul(a, b)),
+  ...mixedCases('rms norm', { x: f32([5, 7]), gain: f32([7]) }, ({ x, gain }) => norm('rms', x, gain)),
+  ...mixedCases('layer norm', { x: f32([5, 7]), gain: f32([7]), bias: f32([7]) }, ({ x, gain, bias }) =>
+    norm('layer', x, gain, bias),
+  ),
+  ...mixedCases(
+    'cross-entropy',
+    { x: f32([5, 7]), w: f32([9, 7]), targets: i32([5], masked(9)) },
+    ({ x, w, targets }) => linearCrossEntropy(x, w, targets).losses,
+  ),
+  ...mixedCases('where', { c: f32([5, 7], offZero), a: f32([5, 1]), b: f32([7]) }, ({ c, a, b }) =>
+    where(unary('step', c), a, b),
+  ),
+]
+
 const oddities: Case[] = [
   forwardCase(
     'outputs that are sources, constants, and one value twice',
@@ -260,6 +277,10 @@ const oddities: Case[] = [
       output('constant', sub(mul(x, 0), 7))
     },
   ),
+  forwardCase('predictions alone', { targets: i32([5], masked(9)) }, () => {
+    const targets = input('targets', [5], 'i32')
+    output('predictions', linearCrossEntropy(input('x', [5, 7]), parameter('w', [9, 7]), targets).predictions)
+  }),
   forwardCase('sums at the root: of a source, a weight, the same one twice', {}, () => {
     const [x, w] = [input('x', [3, 2]), parameter('w', [3, 2])]
     accumulate('x', x)
@@ -280,5 +301,6 @@ export const opCases: readonly Case[] = [
   ...narrowNorms,
   ...tokens,
   ...moves,
+  ...mixtures,
   ...oddities,
 ]

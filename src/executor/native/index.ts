@@ -128,17 +128,19 @@ export async function nativePeak(precision: Precision, threads: number): Promise
 export interface NativeOptions {
   /** Default: LATHE_ISA, or the best that the CPU has. */
   readonly isa?: string
-  /** Default: bf16 where the CPU has AMX, else f32. */
+  /** Default: bf16 where the CPU multiplies it faster (AMX, and vdpbf16ps on AMD), else f32. */
   readonly precision?: Precision
   /** Default: all that the machine offers. */
   readonly threads?: number
 }
 
+const multipliesBf16 = ['amx', 'avx512bf16']
+
 /** The executor of choice on a machine where the addon is built. Throws a LatheError for what the CPU does not have. */
 export function nativeExecutor(options: NativeOptions = {}): Executor {
   const addon = loadAddon()
   const variant = chooseVariant(addon, options.isa ?? process.env.LATHE_ISA)
-  const precision = options.precision ?? (variant === 'amx' ? 'bf16' : 'f32')
+  const precision = options.precision ?? (multipliesBf16.includes(variant) ? 'bf16' : 'f32')
   const threads = options.threads ?? availableParallelism()
   if (!Number.isInteger(threads) || threads < 1) throw new LatheError(`threads must be 1 or more, not ${threads}`)
   const device = addon.device(threads)
