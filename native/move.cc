@@ -43,7 +43,7 @@ void append(int64_t capacity, int64_t d, int64_t rows, int64_t slot, int64_t sta
             float* view) {
   float* own = slots + slot * capacity * d;
   std::memcpy(own + start * d, x, 4 * static_cast<size_t>(rows * d));
-  std::memcpy(view, own, 4 * static_cast<size_t>(capacity * d));
+  if (view) std::memcpy(view, own, 4 * static_cast<size_t>(capacity * d));
 }
 
 namespace {

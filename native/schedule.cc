@@ -96,6 +96,8 @@ void Worker::kernel(const Step& s) {
       if (s.kernel == kNorm) return k.norm(norm, write(s, 0));
       float* dx = write(s, 0) ? write(s, 0) : scratch_.array<float>(n[0] * n[1]);
       const bool add = adds(s, 1) || adds(s, 2);
+      for (int i : {1, 2})
+        if (add && !adds(s, i) && write(s, i)) fill(write(s, i), n[1], 0.0f);
       return k.normGrad(norm, read<float>(s, 2), dx, write(s, 1), write(s, 2), add, scratch_);
     }
     case kSoftmax: return k.softmax(n[0], n[1], read<float>(s, 0), write(s, 0));

@@ -3,9 +3,9 @@
  */
 import { lower, programFlops } from '../compile/index.ts'
 import type { Executor, Numbers } from '../executor/index.ts'
+import { StepRunner } from '../executor/step-runner.ts'
 import { input, output, parameter, trace } from '../graph/index.ts'
 import { trainingPrograms } from '../model/programs.ts'
-import { StepRunner } from '../model/run-programs.ts'
 import { matmul } from '../ops/index.ts'
 import { RandomStream } from '../tensor/random.ts'
 import { sizeOf, type TensorType } from '../tensor/type.ts'

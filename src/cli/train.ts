@@ -9,7 +9,7 @@ import { LoopPlan } from '../plan/index.ts'
 import { applySettings, loadRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
 import { formatFlops, formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
 import { LatheError } from '../tensor/error.ts'
-import { createRun, openRun, type Run, type TrainingResult, train } from '../train/index.ts'
+import { createRun, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
 import { type CommonFlags, describeExecutor, executorOf, flagSettings, machineOf, withCommonFlags } from './options.ts'
 import { emit, Progress, printTable } from './output.ts'
@@ -61,6 +61,7 @@ async function requestedRecipe(name: string, flags: TrainFlags): Promise<Recipe>
 async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run> {
   if (name === undefined) throw new LatheError('name a recipe, such as: lathe train phop-quickstart')
   const recipe = await requestedRecipe(name, flags)
+  setUp(recipe) // what contradicts the task must not leave a folder behind
   return createRun(recipe, machineOf(executorOf(recipe)), { path: flags.run })
 }
 

@@ -3,8 +3,8 @@ import { drawAll, f32, relativeError, type Sample, scaled } from '../executor/co
 import { gradientErrors } from '../executor/conformance/finite-differences.ts'
 import { dataOf, emptySums, runProgram } from '../executor/conformance/step.ts'
 import { referenceExecutor } from '../executor/reference/index.ts'
+import { StepRunner } from '../executor/step-runner.ts'
 import { accumulate, input, output, parameter, type Tensor, trace } from '../graph/graph.ts'
-import { StepRunner } from '../model/run-programs.ts'
 import { add, attention, matmul, mul, norm, repeat, stopGradient, sum, takeRow, unary } from '../ops/index.ts'
 import { compileForward, compileTraining, type TrainingPrograms } from './index.ts'
 

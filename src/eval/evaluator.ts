@@ -2,10 +2,10 @@
  * B sequences of a run, T tokens of a bucket.
  */
 import type { Executor } from '../executor/executor.ts'
+import { StepRunner } from '../executor/step-runner.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { ParameterStore } from '../model/parameters.ts'
 import { evaluationPrograms } from '../model/programs.ts'
-import { StepRunner } from '../model/run-programs.ts'
 import type { Sample, Task } from '../task/index.ts'
 import { LatheError } from '../tensor/error.ts'
 import type { Looping } from './loops.ts'

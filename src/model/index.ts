@@ -13,7 +13,6 @@ export {
 export { loadModel, type Model, saveModel } from './model-folder.ts'
 export { initialParameters, type ParameterStore, parameterCount } from './parameters.ts'
 export { evaluationPrograms, logitsPrograms, trainingPrograms } from './programs.ts'
-export { StepRunner } from './run-programs.ts'
 export { readSafetensors, writeSafetensors } from './safetensors.ts'
 export { fromFloat32, type StoredTensor, toFloat32 } from './stored-tensor.ts'
 export { normTap, transformer } from './transformer.ts'

@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { nativeExecutor, nativeVariants, referenceExecutor } from '../executor/index.ts'
+import { StepRunner } from '../executor/step-runner.ts'
 import { modelConfig } from './config.ts'
 import { logitsPrograms, trainingPrograms } from './programs.ts'
-import { StepRunner } from './run-programs.ts'
 import { readSafetensors } from './safetensors.ts'
 import { toFloat32 } from './stored-tensor.ts'
 

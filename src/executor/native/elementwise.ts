@@ -80,7 +80,13 @@ export class ElementwiseGroup {
       register.set(outputs[0], result)
       const where = target(outputs[0])
       written.push(where ? writes.push(where) - 1 : -1)
-      code.push(elementwiseCodes.indexOf(op), written[i], refs[0], refs[1] ?? 0, refs[2] ?? 0)
+      code.push(
+        elementwiseCodes.indexOf(op === 'stopGradient' ? 'broadcastTo' : op),
+        written[i],
+        refs[0],
+        refs[1] ?? 0,
+        refs[2] ?? 0,
+      )
     }
     const integers = [rows, columns, operands.length, ...steps.flat(), this.members.length, ...code]
     return { kernel: 'elementwise', reads: operands, writes, integers, reals: constants }

@@ -1,6 +1,6 @@
 import type { Program, TrainingPrograms } from '../compile/index.ts'
-import type { Arrays, Executable, Executor, Numbers, Run } from '../executor/executor.ts'
 import { sizeOf } from '../tensor/type.ts'
+import type { Arrays, Executable, Executor, Numbers, Run } from './executor.ts'
 
 /** Programs of one step, made ready: derives what depends on weights alone, runs sequences, pulls gradients back. */
 export class StepRunner {
@@ -39,7 +39,8 @@ export class StepRunner {
     if (!this.pullback) return
     const { pullback, derivedGradients } = this
     await pullback.run({ count: 1, parameters: pick(parameters, pullback.program), inputs: derivedGradients })
-    await pullback.reduce(Object.fromEntries(pullback.program.sums.map((s) => [s.name, into[s.name]])))
+    const wanted = pullback.program.sums.filter((s) => into[s.name])
+    await pullback.reduce(Object.fromEntries(wanted.map((s) => [s.name, into[s.name]])))
     for (const gradient of Object.values(derivedGradients)) gradient.fill(0)
   }
 }
