@@ -7,7 +7,7 @@ export function phopQuickstart(): Recipe {
     description: 'p-hop induction, 4 hops in 32 letters: what looping one layer four times buys',
     task: { name: 'phop', n: 32, p: 4, loss: 'every' },
     model: { plan: '1x4', dModel: 128, nHeads: 4, dFf: 512, positions: 'rope' },
-    steps: 1500,
+    steps: 1200,
     batch: 64,
     optimizer: { name: 'adamw', lr: 1e-3 },
     evaluate: { every: 250, loops: [1, 2, 4, 8] },
