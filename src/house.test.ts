@@ -20,6 +20,7 @@ const floors: Record<string, number> = {
   compile: 3,
   ops: 2,
   graph: 1,
+  settings: 1,
   tensor: 1,
   plan: 1,
 }

@@ -1,6 +1,6 @@
 import { type ModelConfig, modelConfig } from '../model/config.ts'
-import { LatheError } from '../tensor/error.ts'
-import { nearest } from '../tensor/nearest.ts'
+import { LatheError } from '../settings/error.ts'
+import { nearest } from '../settings/nearest.ts'
 
 /** A model whose training step is measured. */
 export interface NamedModel {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { benchCommand } from './bench.ts'
 import { evalCommand } from './eval.ts'
 import { lsCommand, showCommand } from './show.ts'

@@ -1,6 +1,6 @@
 import { accumulate, extend, type Graph, type Node, type Scope, type Tensor } from '../graph/graph.ts'
 import { add, fill, ops } from '../ops/index.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { repeatVjp } from './repeat-vjp.ts'
 
 /** Cotangents by tensor; adding twice sums. */

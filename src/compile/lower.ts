@@ -1,5 +1,5 @@
 import type { Graph, Node, Scope, Tensor } from '../graph/graph.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { formatType, sameShape, type TensorType } from '../tensor/type.ts'
 import { boundaryName } from './differentiate.ts'
 import { type Binding, type Block, type Instruction, type Program, printAttributes } from './program.ts'

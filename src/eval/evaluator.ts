@@ -6,8 +6,8 @@ import { StepRunner } from '../executor/step-runner.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { ParameterStore } from '../model/parameters.ts'
 import { evaluationPrograms } from '../model/programs.ts'
+import { LatheError } from '../settings/error.ts'
 import type { Sample, Task } from '../task/index.ts'
-import { LatheError } from '../tensor/error.ts'
 import type { Looping } from './loops.ts'
 
 /** How well a model does on some samples. */

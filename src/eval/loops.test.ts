@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LoopPlan } from '../plan/index.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { asPlanned, type Looping, loopedAt, parseLoops, usualLoops } from './loops.ts'
 
 const shown = (loopings: readonly Looping[]) => loopings.map(({ plan, loops }) => `${loops}: ${plan}`)

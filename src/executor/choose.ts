@@ -1,4 +1,4 @@
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import type { Executor, Precision } from './executor.ts'
 import { nativeExecutor, nativeIsBuilt } from './native/index.ts'
 import { referenceExecutor } from './reference/index.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Program } from '../compile/program.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { checkRun, checkSums, DEFAULT_GROUPS, groupRange, type Run } from './executor.ts'
 
 describe('groupRange', () => {

@@ -1,5 +1,5 @@
 import type { Program } from '../compile/program.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { formatType, sizeOf, type TensorType } from '../tensor/type.ts'
 
 export type Precision = 'bf16' | 'f32'

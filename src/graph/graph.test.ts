@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { refusal } from '../executor/conformance/step.ts'
 import { add, matmul, mul, norm, repeat, unary } from '../ops/index.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { accumulate, extend, input, output, parameter, scopeNow, state, type Tensor, trace } from './graph.ts'
 
 describe('trace', () => {

@@ -1,4 +1,4 @@
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { type DType, formatType, sameShape, type TensorType } from '../tensor/type.ts'
 
 /** What an op is told besides its tensors: plain data, so that Programs print and compare. */

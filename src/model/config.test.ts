@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { fromHuggingFace, type ModelConfig, type ModelSettings, modelConfig, toHuggingFace } from './config.ts'
 
 const smallest: ModelSettings = { plan: '1x4', dModel: 128, nHeads: 4, vocabulary: 4, maxLength: 32 }

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 import { LoopPlan, type ModelShape } from '../plan/index.ts'
-import { LatheError } from '../tensor/error.ts'
-import { flag, must, oneOf, parseSettings, positiveInteger, positiveNumber } from './settings.ts'
+import { LatheError } from '../settings/error.ts'
+import { flag, must, oneOf, parseSettings, positiveInteger, positiveNumber } from '../settings/settings.ts'
 
 function checkPlan(plan: string, context: z.RefinementCtx) {
   try {

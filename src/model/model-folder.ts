@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { fromHuggingFace, type ModelConfig, toHuggingFace } from './config.ts'
 import { ioReason, replaceFile } from './durable-file.ts'
 import { type ParameterStore, parameterStore } from './parameters.ts'

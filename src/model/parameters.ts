@@ -1,5 +1,5 @@
 import { input, trace } from '../graph/graph.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { RandomStream } from '../tensor/random.ts'
 import { sameShape, sizeOf } from '../tensor/type.ts'
 import type { ModelConfig } from './config.ts'

@@ -1,4 +1,4 @@
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { dtypeBytes, type StoredDtype, type StoredTensor } from './stored-tensor.ts'
 import { parseStrictJson, type StrictJson, StrictJsonError } from './strict-json.ts'
 

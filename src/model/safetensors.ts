@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import * as nodeFs from 'node:fs/promises'
-import { nearest } from '../tensor/nearest.ts'
+import { nearest } from '../settings/nearest.ts'
 import { type FileRecord, type FileSystem, ioReason, replaceFile } from './durable-file.ts'
 import {
   type Header,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { fromFloat32, fromInt32, type StoredDtype, type StoredTensor, toFloat32, toInt32 } from './stored-tensor.ts'
 
 function stored(dtype: StoredDtype, data: ArrayBufferView, shape: number[]): StoredTensor {

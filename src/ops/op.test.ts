@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { refusal } from '../executor/conformance/step.ts'
 import { input, parameter, type Tensor, trace } from '../graph/graph.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { apply, expectMatrices, type Op, shapeError } from './op.ts'
 
 const twinsOp: Op = {

@@ -1,5 +1,5 @@
 import { type Attributes, addNode, type Tensor } from '../graph/graph.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { formatType, type TensorType, type Values } from '../tensor/type.ts'
 
 /** What a reference kernel may ask of its executor. */

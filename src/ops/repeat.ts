@@ -1,5 +1,5 @@
 import { addNode, type Body, placeholder, Scope, scopeNow, type Tensor, within } from '../graph/graph.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { formatType, sameShape } from '../tensor/type.ts'
 
 export type Tensors = Readonly<Record<string, Tensor>>

@@ -2,7 +2,7 @@ import { lower } from '../compile/index.ts'
 import type { Executable, Executor, Job } from '../executor/executor.ts'
 import { input, output, type Tensor, trace } from '../graph/graph.ts'
 import { mul } from '../ops/index.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { sameShape, sizeOf } from '../tensor/type.ts'
 
 export type Shape = readonly number[]

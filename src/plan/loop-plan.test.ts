@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { LoopPlan } from './loop-plan.ts'
 
 const part = fc.record({ layers: fc.integer({ min: 1, max: 12 }), loops: fc.integer({ min: 1, max: 12 }) })

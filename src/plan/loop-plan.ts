@@ -1,4 +1,4 @@
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 
 /** A run of `layers` distinct layers that is applied `loops` times in a row. */
 export interface Segment {

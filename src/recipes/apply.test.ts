@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { applySettings } from './apply.ts'
 import { phopQuickstart } from './phop.ts'
 import { resolveRecipe } from './recipe.ts'
@@ -60,15 +60,21 @@ describe('applySettings', () => {
     ['optimizer.betta1=0.5', 'there is no setting optimizer.betta1: did you mean optimizer.beta1?'],
     ['dModel=64', 'there is no setting dModel: did you mean model.dModel?'],
     ['modl.dModel=64', 'there is no setting modl: did you mean model?'],
-    ['optimizer.decay=0.5', 'there is no setting optimizer.decay'],
+    ['optimizer.decay=0.5', 'there is no setting optimizer.decay: there are name, lr, beta1, beta2, eps, weightDecay'],
     ['optimizer.name=sgd', 'optimizer.name must be "adamw" or "adafactor", got "sgd"'],
     ['steps.many=3', 'steps must be a positive integer, got {"many":3}'],
     ['steps=', 'steps must be a positive integer, got ""'],
     ['steps=1e3x', 'steps must be a positive integer, got "1e3x"'],
     ['steps=-5', 'steps must be a positive integer, got -5'],
     ['model.nHeads=3', 'model.dModel 128 is not divisible by model.nHeads 3: set model.dHead'],
-    ['__proto__.steps=3', 'there is no setting __proto__'],
-    ['constructor=3', 'there is no setting constructor'],
+    [
+      '__proto__.steps=3',
+      'there is no setting __proto__: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+    ],
+    [
+      'constructor=3',
+      'there is no setting constructor: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+    ],
     ['task.name.x=3', 'task.name must be a text, got {"x":3}'],
   ])('refuses %s', (setting, message) => {
     expect(() => applySettings(recipe, [setting])).toThrow(new LatheError(`recipe phop-quickstart: ${message}`))

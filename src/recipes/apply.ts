@@ -1,5 +1,5 @@
-import { listSettings } from '../model/settings.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
+import { listSettings } from '../settings/settings.ts'
 import { defineRecipe, type Recipe, type RecipeInput, recipeSchema } from './recipe.ts'
 
 type Tree = Readonly<Record<string, unknown>>

@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { LatheError } from '../tensor/error.ts'
-import { nearest } from '../tensor/nearest.ts'
+import { LatheError } from '../settings/error.ts'
+import { nearest } from '../settings/nearest.ts'
 import { phopPaper, phopQuickstart, phopTiny } from './phop.ts'
 import { defineRecipe, type Recipe, type RecipeInput } from './recipe.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { defineRecipe, type RecipeInput, recipeSettings, resolveRecipe } from './recipe.ts'
 
 const smallest: RecipeInput = {
@@ -70,12 +70,18 @@ describe('defineRecipe', () => {
     ['recipe tiny: seed must be an integer from 0, got -1', { ...smallest, seed: -1 }],
     ['recipe tiny: clip must be a number from 0, got -0.5', { ...smallest, clip: -0.5 }],
     ['recipe tiny: there is no setting stepz: did you mean steps?', { ...smallest, stepz: 1 }],
-    ['recipe tiny: there is no setting somethingElse', { ...smallest, somethingElse: 1 }],
     [
-      'recipe tiny: there is no setting __proto__',
+      'recipe tiny: there is no setting somethingElse: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      { ...smallest, somethingElse: 1 },
+    ],
+    [
+      'recipe tiny: there is no setting __proto__: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
       JSON.parse(JSON.stringify(smallest).replace('{', '{"__proto__":1,')),
     ],
-    ['recipe tiny: there is no setting constructor', { ...smallest, constructor: 1 }],
+    [
+      'recipe tiny: there is no setting constructor: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      { ...smallest, constructor: 1 },
+    ],
     [
       'recipe tiny: there is no setting model.dmodel: did you mean model.dModel?',
       { ...smallest, model: { plan: '1', dmodel: 32, nHeads: 4 } },
@@ -84,7 +90,10 @@ describe('defineRecipe', () => {
       'recipe tiny: there is no setting optimizer.weightdecay: did you mean optimizer.weightDecay?',
       { ...smallest, optimizer: { name: 'adamw', weightdecay: 0 } },
     ],
-    ['recipe tiny: there is no setting optimizer.decay', { ...smallest, optimizer: { name: 'adamw', decay: 0.8 } }],
+    [
+      'recipe tiny: there is no setting optimizer.decay: there are name, lr, beta1, beta2, eps, weightDecay',
+      { ...smallest, optimizer: { name: 'adamw', decay: 0.8 } },
+    ],
     [
       'recipe tiny: optimizer.name must be "adamw" or "adafactor", got "adam"',
       { ...smallest, optimizer: { name: 'adam' } },

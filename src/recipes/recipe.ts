@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { modelSchema, widths } from '../model/config.ts'
+import { LatheError } from '../settings/error.ts'
 import {
   alternativesError,
   fraction,
@@ -13,8 +14,7 @@ import {
   type Setting,
   text,
   wholeNumber,
-} from '../model/settings.ts'
-import { LatheError } from '../tensor/error.ts'
+} from '../settings/settings.ts'
 
 const belowOne = z.number(must('a number from 0 to below 1')).min(0, must('a number from 0')).lt(1, must('below 1'))
 const lr = positiveNumber.default(1e-3).describe('peak learning rate')

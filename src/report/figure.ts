@@ -4,7 +4,7 @@
  */
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { escapeHtml } from './markup.ts'
 
 /** Colours that stay apart for every kind of colour vision (Okabe and Ito 2008); the yellow is too pale for lines. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { type LoopSweepOptions, loopSweepFigure } from './loop-sweep.ts'
 
 const sweep = (loops: readonly number[], accuracies: readonly number[]) =>

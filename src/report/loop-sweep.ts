@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { accuracyAxis, checkFraction, drawFigure, ink, lineColours, muted } from './figure.ts'
 import { formatPercent } from './format.ts'
 

@@ -1,4 +1,4 @@
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { formatDuration, formatFlops, formatInteger, formatParameters, formatPercent } from './format.ts'
 import type { Column } from './table.ts'
 import type { CurvePoint } from './training-curves.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { exampleInput } from './quickstart.fixture.ts'
 import type { QuickstartInput } from './quickstart-input.ts'
 import { quickstartSentences } from './quickstart-sentences.ts'

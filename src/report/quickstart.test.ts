@@ -1,6 +1,6 @@
 import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { exampleInput } from './quickstart.fixture.ts'
 import { quickstartReport } from './quickstart.ts'
 import { quickstartColumns, quickstartNote } from './quickstart-input.ts'

@@ -3,7 +3,7 @@
  * @module
  */
 import { LoopPlan } from '../plan/index.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { formatInteger, formatLoss, formatParameters, formatPercent } from './format.ts'
 import { htmlReport, type ReportSection } from './html.ts'
 import { loopSweepFigure } from './loop-sweep.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { type CurvePoint, trainingCurvesFigure } from './training-curves.ts'
 
 /** A curve that falls to nothing around a step, with a ripple in place of noise. */

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { accuracyAxis, checkFraction, drawFigure, lineColours } from './figure.ts'
 import { formatInteger, formatLoss, formatPercent } from './format.ts'
 

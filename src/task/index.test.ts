@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { createTask, findTask, tasks } from './index.ts'
 
 describe('findTask', () => {
@@ -32,8 +32,8 @@ describe('createTask', () => {
 
   it.each([
     [{ name: 'phpo' }, 'did you mean phop?'],
-    [{ name: 'phop', alphabt: 3 }, 'task phop has no setting "alphabt": did you mean alphabet?'],
-    [{ name: 'phop', temperature: 3 }, 'task phop has no setting "temperature": it has n, p, alphabet, loss'],
+    [{ name: 'phop', alphabt: 3 }, 'task phop: there is no setting alphabt: did you mean alphabet?'],
+    [{ name: 'phop', temperature: 3 }, 'task phop: there is no setting temperature: there are n, p, alphabet, loss'],
     [{ name: 'phop', p: 0 }, 'task phop: p must be a whole number from 1 to 32767, got 0'],
     [{ name: 'phop', p: 1.5 }, 'task phop: p must be a whole number from 1 to 32767, got 1.5'],
     [{ name: 'phop', n: '64' }, 'task phop: n must be a whole number from 3 to 65536, got "64"'],

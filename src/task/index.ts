@@ -2,10 +2,10 @@
  * The tasks that Lathe can train on, by name. A new task is one folder and one entry in the list below.
  * @module
  */
-import { LatheError } from '../tensor/error.ts'
-import { nearest } from '../tensor/nearest.ts'
+import { LatheError } from '../settings/error.ts'
+import { parseSettings } from '../settings/index.ts'
+import { nearest } from '../settings/nearest.ts'
 import { phop } from './phop/phop.ts'
-import { parseSettings } from './settings.ts'
 import type { Task, TaskDefinition } from './task.ts'
 
 export { contentHash, drawInSplit, splitOf } from './split.ts'
@@ -37,5 +37,5 @@ export function findTask(name: string): TaskDefinition {
  */
 export function createTask({ name, ...settings }: { name: string; [setting: string]: unknown }): Task {
   const definition = findTask(name)
-  return definition.create(parseSettings(definition, settings))
+  return definition.create(parseSettings(definition.settings, settings, `task ${definition.name}`))
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { contentHash, drawInSplit, splitOf } from './split.ts'
 import type { Split } from './task.ts'
 

@@ -1,4 +1,4 @@
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { RandomStream } from '../tensor/random.ts'
 import type { SampleKey, Split } from './task.ts'
 

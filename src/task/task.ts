@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 
 /** Training sequences never occur in `validation` or `test`, whatever the seed and the index. */
 export type Split = 'train' | 'validation' | 'test'

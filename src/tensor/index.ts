@@ -3,7 +3,5 @@
  * @module
  */
 export * from './bf16.ts'
-export * from './error.ts'
-export { nearest } from './nearest.ts'
 export { RandomStream, threefry2x32 } from './random.ts'
 export * from './type.ts'

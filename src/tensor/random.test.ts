@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LatheError } from './error.ts'
+import { LatheError } from '../settings/error.ts'
 import { fnv1a, RandomStream, threefry2x32 } from './random.ts'
 
 const draws = (stream: RandomStream, count: number) => Array.from({ length: count }, () => stream.uint32())

@@ -1,4 +1,4 @@
-import { LatheError } from './error.ts'
+import { LatheError } from '../settings/error.ts'
 
 /**
  * Threefry-2x32 with 20 rounds (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011, §3.3): turns a

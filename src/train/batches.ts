@@ -1,8 +1,9 @@
 /**
  * B sequences, T tokens each.
  */
+
+import { LatheError } from '../settings/error.ts'
 import type { Task } from '../task/index.ts'
-import { LatheError } from '../tensor/error.ts'
 
 /** The part of a batch that is worked off at once: arrays `[B, T]`, as the training Program takes them. */
 export interface MicroBatch {

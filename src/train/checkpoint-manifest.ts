@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import * as z from 'zod'
 import { type FileRecord, fileRecord, ioReason } from '../model/durable-file.ts'
-import { must, parseSettings, wholeNumber } from '../model/settings.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
+import { must, parseSettings, wholeNumber } from '../settings/settings.ts'
 import { readJsonFile } from './json-file.ts'
 
 /** The files of a checkpoint besides its manifest. */

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { modelConfig } from '../model/config.ts'
 import type { FileSystem } from '../model/durable-file.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import {
   type Checkpoint,
   listCheckpoints,

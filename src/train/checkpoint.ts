@@ -1,7 +1,7 @@
 import * as nodeFs from 'node:fs/promises'
 import { join } from 'node:path'
 import { type FileRecord, type FileSystem, flushFolder, ioReason, writeFlushed } from '../model/durable-file.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import { type Checkpoint, readContents, serialize } from './checkpoint-contents.ts'
 import { checkpointRoot, commitFolder, listCandidates, removeFolders } from './checkpoint-folder.ts'
 import { type CheckpointFile, checkpointFiles, manifestText, verifyCheckpoint } from './checkpoint-manifest.ts'

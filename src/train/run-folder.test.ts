@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { applySettings, defineRecipe, phopQuickstart, resolveRecipe } from '../recipes/index.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 import {
   appendMetrics,
   appendTiming,
@@ -31,7 +31,7 @@ describe('createRun', () => {
     const run = await createRun(recipe, machine, { path })
     expect(run).toMatchObject({ path, recipe: resolveRecipe(recipe), environment: machine })
     expect((await readdir(path)).sort()).toEqual(['env.json', 'recipe.json'])
-    expect(JSON.parse(await readFile(join(path, 'recipe.json'), 'utf8')).schedule.warmup).toBe(30)
+    expect(JSON.parse(await readFile(join(path, 'recipe.json'), 'utf8')).schedule.warmup).toBe(24)
     expect(await openRun(path)).toEqual(run)
   })
 

@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises'
 import { ioReason } from '../model/durable-file.ts'
-import { LatheError } from '../tensor/error.ts'
+import { LatheError } from '../settings/error.ts'
 
 /** A line of `metrics.jsonl` or `timing.jsonl`: what was seen at a step. Numbers are finite. */
 export interface LogRecord {

@@ -1,7 +1,7 @@
 import { compileForward, type Program, type TrainingPrograms } from '../../compile/index.ts'
 import { input, output, type Tensor, trace } from '../../graph/graph.ts'
 import type { Tensors } from '../../ops/index.ts'
-import { LatheError } from '../../tensor/error.ts'
+import { LatheError } from '../../settings/error.ts'
 import { sizeOf } from '../../tensor/type.ts'
 import type { Arrays, Executor, Numbers, Run } from '../executor.ts'
 import { referenceExecutor } from '../reference/index.ts'

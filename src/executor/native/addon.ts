@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { LatheError } from '../../tensor/error.ts'
+import { LatheError } from '../../settings/error.ts'
 import type { Numbers } from '../executor.ts'
 
 /** An object that lives on the native side. */

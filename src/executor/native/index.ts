@@ -4,8 +4,8 @@
  */
 import { availableParallelism } from 'node:os'
 import type { Program } from '../../compile/program.ts'
-import { LatheError } from '../../tensor/error.ts'
-import { nearest } from '../../tensor/nearest.ts'
+import { LatheError } from '../../settings/error.ts'
+import { nearest } from '../../settings/nearest.ts'
 import { allocate } from '../../tensor/type.ts'
 import {
   checkRun,

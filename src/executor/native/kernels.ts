@@ -1,5 +1,5 @@
 import type { Instruction } from '../../compile/program.ts'
-import { LatheError } from '../../tensor/error.ts'
+import { LatheError } from '../../settings/error.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
 import type { KernelStep, Target } from './steps.ts'
 

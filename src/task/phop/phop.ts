@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LatheError } from '../../tensor/error.ts'
+import { LatheError } from '../../settings/error.ts'
 import type { RandomStream } from '../../tensor/random.ts'
 import { drawInSplit } from '../split.ts'
 import {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
-import { LatheError } from '../tensor/error.ts'
-import { nearest } from '../tensor/nearest.ts'
+import { LatheError } from './error.ts'
+import { nearest } from './nearest.ts'
 
 /** The error of a schema, put so that it reads on after the name of the setting. */
 export const must = (be: string) => ({ error: `must be ${be}` })
@@ -53,22 +53,29 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, input: unknown): s
     const prefix = issue.path.map((part) => `${String(part)}.`).join('')
     const paths = listSettings(schema, input).map((setting) => setting.path)
     const near = suggestion(prefix, issue.keys[0], paths)
-    return `there is no setting ${prefix}${issue.keys[0]}${near === undefined ? '' : `: did you mean ${near}?`}`
+    const hint = near === undefined ? `there are ${beside(prefix, paths).join(', ')}` : `did you mean ${near}?`
+    return `there is no setting ${prefix}${issue.keys[0]}: ${hint}`
   }
   const plain = issue.code === 'invalid_type' && issue.expected === 'object' ? 'must be an object' : issue.message
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], input)
   const subject = path === '' ? 'it' : path
   if (value === undefined) return `${subject} is missing: it ${plain}`
-  return plain.startsWith('must ') ? `${subject} ${plain}, got ${show(value)}` : `${subject}: ${plain}`
+  if (plain.startsWith('must ')) return `${subject} ${plain}, got ${show(value)}`
+  return path === '' ? plain : `${subject}: ${plain}`
 }
 
 /** The setting that `key` under `prefix` is meant to be: the same name elsewhere, or the nearest beside it. */
 function suggestion(prefix: string, key: string, paths: readonly string[]): string | undefined {
   const elsewhere = paths.find((path) => path.endsWith(`.${key}`))
   if (elsewhere !== undefined) return elsewhere
-  const beside = paths.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length).split('.')[0])
-  const near = nearest(key, beside)
+  const near = nearest(key, beside(prefix, paths))
   return near === undefined ? undefined : prefix + near
+}
+
+/** The settings directly under a prefix, once each. */
+function beside(prefix: string, paths: readonly string[]): string[] {
+  const names = paths.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length).split('.')[0])
+  return [...new Set(names)]
 }
 
 function show(value: unknown): string {
