@@ -129,7 +129,9 @@ function printResult({ recipe, path }: Run, result: TrainingResult): void {
     `\n${recipe.name}: plan ${recipe.model.plan}, ${formatParameters(parameters)} parameters, ` +
       `${formatInteger(steps)} steps of ${recipe.batch} sequences, ${formatFlops(trainingFlops)}, seed ${recipe.seed}\n\n`,
   )
-  printTable(sweepColumns, sweepOf(result).map(withDepth))
+  const sweep = sweepOf(result).map(withDepth)
+  if (sweep.length === 0) return
+  printTable(sweepColumns, sweep)
   process.stdout.write(`\nmeasure it again with: lathe eval ${path}\n`)
 }
 

@@ -1,16 +1,16 @@
 import { defineRecipe, type Recipe } from './recipe.ts'
 
-/** One layer looped four times learns 4 hops in 32 letters in about a thousand updates; one layer alone does not. */
+/** One layer looped four times learns 4 hops in 32 letters in under two thousand updates; one layer alone does not. */
 export function phopQuickstart(): Recipe {
   return defineRecipe({
     name: 'phop-quickstart',
     description: 'p-hop induction, 4 hops in 32 letters: what looping one layer four times buys',
     task: { name: 'phop', n: 32, p: 4, loss: 'every' },
     model: { plan: '1x4', dModel: 128, nHeads: 4, dFf: 512, positions: 'rope' },
-    steps: 1200,
-    batch: 64,
-    optimizer: { name: 'adamw', lr: 1e-3 },
-    evaluate: { every: 250, loops: [1, 2, 4, 8] },
+    steps: 1800,
+    batch: 32,
+    optimizer: { name: 'adamw', lr: 2e-3 },
+    evaluate: { every: 300, samples: 512, loops: [1, 2, 4, 8] },
   })
 }
 
