@@ -2,12 +2,15 @@
  * `lathe train RECIPE`: trains, with progress on stderr and the result on stdout.
  * @module
  */
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
 import type { Evaluation } from '../eval/index.ts'
+import { replaceFile } from '../model/durable-file.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { applySettings, loadRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
 import { formatFlops, formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
+import { markdownTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
 import { createRun, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
@@ -52,6 +55,27 @@ async function runTrain(name: string | undefined, flags: TrainFlags): Promise<vo
   }
   if (flags.json) emit(summary(run, result))
   else printResult(run, result)
+}
+
+/** One line that says what was trained: every accuracy needs it. */
+function headline({ recipe }: Run, { steps, parameters, trainingFlops }: TrainingResult): string {
+  return (
+    `${recipe.name}: plan ${recipe.model.plan}, ${formatParameters(parameters)} parameters, ` +
+    `${formatInteger(steps)} steps of ${recipe.batch} sequences, ${formatFlops(trainingFlops)}, seed ${recipe.seed}`
+  )
+}
+
+/** `report.md` in the run's folder: what was trained, and how it does at every number of loops. */
+async function writeReport(run: Run, result: TrainingResult): Promise<void> {
+  const { recipe, environment } = run
+  const text = [
+    `# ${headline(run, result)}`,
+    recipe.description,
+    markdownTable(sweepColumns, sweepOf(result).map(withDepth)),
+    `Held-out ${recipe.task.name} samples. ${environment.cpu}, ${environment.executor} ${environment.isa}, ` +
+      `${environment.precision}, Lathe ${environment.lathe} at ${environment.commit ?? 'a release'}.`,
+  ]
+  await replaceFile(join(run.path, 'report.md'), [Buffer.from(`${text.join('\n\n')}\n`)])
 }
 
 async function requestedRecipe(name: string, flags: TrainFlags): Promise<Recipe> {
@@ -106,6 +130,7 @@ export async function trainWithProgress(run: Run, flags: CommonFlags & { label?:
       onNote: (note) => (flags.json ? process.stderr.write(`${note}\n`) : progress.log(note)),
     })
     progress.finish()
+    if (result.stopped !== 'interrupted') await writeReport(run, result)
     return result
   } finally {
     release()
@@ -123,16 +148,12 @@ export function summary({ recipe }: { recipe: ResolvedRecipe }, result: Training
 /** The last evaluation, at every number of loops. */
 export const sweepOf = ({ evaluations }: TrainingResult): readonly Evaluation[] => evaluations.at(-1)?.evaluations ?? []
 
-function printResult({ recipe, path }: Run, result: TrainingResult): void {
-  const { steps, parameters, trainingFlops } = result
-  process.stdout.write(
-    `\n${recipe.name}: plan ${recipe.model.plan}, ${formatParameters(parameters)} parameters, ` +
-      `${formatInteger(steps)} steps of ${recipe.batch} sequences, ${formatFlops(trainingFlops)}, seed ${recipe.seed}\n\n`,
-  )
+function printResult(run: Run, result: TrainingResult): void {
+  process.stdout.write(`\n${headline(run, result)}\n\n`)
   const sweep = sweepOf(result).map(withDepth)
   if (sweep.length === 0) return
   printTable(sweepColumns, sweep)
-  process.stdout.write(`\nmeasure it again with: lathe eval ${path}\n`)
+  process.stdout.write(`\nmeasure it again with: lathe eval ${run.path}\n`)
 }
 
 /** A row of a loop sweep: the plan as evaluated and its effective depth. */

@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { program } from './main.ts'
+
+const lathe = new URL('../../bin/lathe.js', import.meta.url).pathname
+let folder: string
+let run: string
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the command line as a person does, in a folder of its own. */
+function call(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((done) => {
+    const options = { cwd: folder, env: { ...process.env, NO_COLOR: '1', ...env } }
+    execFile(process.execPath, [lathe, ...args], options, (error, stdout, stderr) => {
+      done({ code: error ? Number(error.code) : 0, stdout, stderr: stderr.replace(/^building .*\n/gm, '') })
+    })
+  })
+}
+
+const small = [
+  ...['--set', 'task.n=8', '--set', 'task.p=1', '--set', 'model.dModel=16', '--set', 'steps=12', '--set', 'batch=8'],
+  ...['--set', 'evaluate.samples=32', '--set', 'evaluate.loops=[1,2]', '--set', 'model.plan=1x2'],
+]
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lathe-cli-'))
+  run = join(folder, 'run')
+  const { code, stderr } = await call(['train', 'phop-tiny', ...small, '--run', run])
+  expect(stderr).toContain('12 steps in')
+  expect(code).toBe(0)
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+it('the verbs and their flags are these', () => {
+  const surface = program().commands.map((verb) => {
+    const args = verb.registeredArguments.map((argument) => argument.name())
+    return [verb.name(), ...args, ...verb.options.map((option) => option.long)].join(' ')
+  })
+  expect(surface).toEqual([
+    'train recipe --set --run --resume --seed --threads --precision --executor --json',
+    'eval run --loops --data --samples --step --seed --threads --precision --executor --json',
+    'bench --models --seconds --seed --threads --precision --executor --json',
+    'show runs --json',
+    'ls folder --json',
+  ])
+})
+
+it.each(['train', 'eval', 'bench', 'show', 'ls'])('%s --help has examples', async (verb) => {
+  const { code, stdout } = await call([verb, '--help'])
+  expect(stdout).toContain('Examples:')
+  expect(code).toBe(0)
+})
+
+describe('train', () => {
+  it('leaves a run that explains itself', async () => {
+    expect((await readdir(run)).sort()).toEqual([
+      'checkpoints',
+      'env.json',
+      'metrics.jsonl',
+      'recipe.json',
+      'report.md',
+      'timing.jsonl',
+    ])
+    expect((await readdir(join(run, 'checkpoints', 'step-12'))).sort()).toContain('model.safetensors')
+  })
+
+  it('ends with its result in JSON', async () => {
+    const { stdout } = await call(['train', 'phop-tiny', ...small, '--run', join(folder, 'json'), '--json'])
+    const result = JSON.parse(stdout.trim().split('\n').at(-1)!)
+    expect(result).toMatchObject({ plan: '1x2', effectiveDepth: 2, steps: 12, seed: 0, stopped: 'finished' })
+    expect(result.sweep.map((e: { loops: number }) => e.loops)).toEqual([1, 2])
+  })
+
+  it('the same seed gives the same curve, byte for byte, on one thread and on two', async () => {
+    const curve = async (threads: string) => {
+      const path = join(folder, `threads-${threads}`)
+      const flags = (await hasNative()) ? ['--threads', threads] : []
+      await call(['train', 'phop-tiny', ...small, '--run', path, ...flags])
+      return readFile(join(path, 'metrics.jsonl'), 'utf8')
+    }
+    expect(await curve('1')).toBe(await curve('2'))
+  })
+
+  it('does not resume with other settings, and names them', async () => {
+    const { code, stderr } = await call(['train', '--resume', run, '--set', 'optimizer.lr=0.5', '--set', 'batch=4'])
+    expect(stderr).toBe(
+      `lathe: ${run} was trained with another batch, optimizer.lr: resume it as it is, or start a new run without --resume\n`,
+    )
+    expect(code).toBe(1)
+  })
+})
+
+const hasNative = async (): Promise<boolean> => (await import('../executor/index.ts')).nativeIsBuilt()
+
+describe('eval', () => {
+  it('measures at any number of loops', async () => {
+    const { stdout } = await call(['eval', run, '--loops', '1,3', '--samples', '16', '--json'])
+    const { evaluations, plan, step } = JSON.parse(stdout)
+    expect({ plan, step }).toEqual({ plan: '1x2', step: 12 })
+    expect(evaluations).toMatchObject([
+      { loops: 1, effectiveDepth: 1, samples: 16 },
+      { loops: 3, effectiveDepth: 3, samples: 16 },
+    ])
+  })
+
+  it('scores your own examples and names what it cannot score', async () => {
+    const data = join(folder, 'mine.jsonl')
+    await writeFile(data, '{"input": "badcabcdab".slice}\n')
+    expect((await call(['eval', run, '--data', data])).stderr).toContain(`lathe: ${data}:1: no JSON`)
+    await writeFile(data, '{"input": "badcabab", "target": "c"}\n{"input": "abcd"}\n')
+    const { code, stdout } = await call(['eval', run, '--data', data, '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ data, skipped: [{ line: 2 }], evaluations: [{ samples: 1 }, {}, {}] })
+    expect(code).toBe(0)
+  })
+})
+
+describe('show and ls', () => {
+  it('list runs', async () => {
+    const { stdout } = await call(['ls', folder])
+    expect(stdout).toContain('1x2')
+    const shown = JSON.parse((await call(['show', run, '--json'])).stdout)
+    expect(shown.runs).toMatchObject([{ name: run, plan: '1x2', steps: 12, effectiveDepth: 2 }])
+  })
+})
+
+describe('what a user can mend is one line on stderr', () => {
+  it.each([
+    [['train', 'phop-tinny'], 'no recipe is called "phop-tinny": did you mean phop-tiny?'],
+    [['train', 'phop-tiny', '--set', 'model.plan=4x'], 'has no loop count after the x'],
+    [['train', 'phop-tiny', '--set', 'model.plan=0x3'], 'has 0 layers'],
+    [['train', 'phop-tiny', '--set', 'model.plan=1x-2'], 'plan "1x-2"'],
+    [
+      ['train', 'phop-tiny', '--set', 'model.nHeads=3'],
+      'dModel 32 is not divisible by model.nHeads 3: set model.dHead',
+    ],
+    [['train', 'phop-tiny', '--set', 'task.pp=3'], 'there is no setting pp: did you mean p?'],
+    [['train', 'phop-tiny', '--seed', '-1'], 'write a whole number from 0 on'],
+    [['train', '--resume', '/nowhere'], '/nowhere is no run: there is no such folder'],
+    [['eval', '.'], '. is no run: it has no recipe.json'],
+    [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],
+    [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
+  ])('lathe %j', async (args, message) => {
+    const { code, stderr, stdout } = await call(args)
+    expect(stderr).toContain(message)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(await readdir(folder)).not.toContain('runs')
+  })
+
+  it('an instruction set that does not exist', async () => {
+    const { code, stderr } = await call(['train', 'phop-tiny'], { LATHE_ISA: 'avx9' })
+    expect(stderr).toMatch(/^lathe: LATHE_ISA avx9 /)
+    expect(code).toBe(1)
+  })
+
+  it('a loss that is no number: the step is named and nothing is saved', async () => {
+    const path = join(folder, 'nan')
+    const bad = ['--set', 'optimizer.lr=1e30', '--set', 'clip=0', '--run', path]
+    const { code, stderr } = await call(['train', 'phop-tiny', ...small, ...bad])
+    expect(stderr).toMatch(/lathe: step \d+: the (loss|gradient norm) is (NaN|Infinity): training stopped/)
+    expect(code).toBe(1)
+    expect(await readdir(path)).not.toContain('checkpoints')
+  })
+})
