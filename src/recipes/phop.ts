@@ -25,10 +25,10 @@ export function phopTiny(): Recipe {
     description: 'p-hop induction, 2 hops in 16 letters: small enough for the reference executor',
     task: { name: 'phop', n: 16, p: 2, loss: 'every' },
     model: { plan: '1x3', dModel: 32, nHeads: 4, dFf: 64, positions: 'rope' },
-    steps: 2500,
+    steps: 2000,
     batch: 8,
-    optimizer: { name: 'adamw', lr: 2e-3 },
-    evaluate: { every: 1250, samples: 256, loops: [1, 3, 6] },
+    optimizer: { name: 'adamw', lr: 4e-3 },
+    evaluate: { every: 1000, samples: 256, loops: [1, 3, 6] },
   })
 }
 
