@@ -11,8 +11,9 @@ import {
   type SkippedLine,
   usualLoops,
 } from '../eval/index.ts'
+import { modelShape } from '../model/config.ts'
 import { parameterCount } from '../model/parameters.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { LoopPlan, trainingFlopsPerToken } from '../plan/index.ts'
 import { formatInteger, formatParameters, formatPercent } from '../report/format.ts'
 import { type CommonFlags, describeExecutor, executorOf, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, printTable } from './output.ts'
@@ -65,23 +66,26 @@ async function runEval(folder: string, flags: EvalFlags): Promise<void> {
 }
 
 function result(
-  run: string,
+  folder: string,
   { model, task, step, run: { recipe } }: TrainedModel,
   evaluations: readonly Evaluation[],
   skipped: readonly SkippedLine[],
   { data }: EvalFlags,
 ) {
-  return {
-    run,
-    step,
-    plan: model.config.plan,
+  const perToken = trainingFlopsPerToken(LoopPlan.parse(model.config.plan), modelShape(model.config), {
+    length: task.length,
+    causal: model.config.attention === 'causal',
+  })
+  const trainingFlops = step * recipe.batch * task.length * perToken
+  const known = {
     parameters: parameterCount(model.parameters),
-    trainingSeed: recipe.seed,
-    data: data ?? 'test',
+    trainingFlops,
+    steps: step,
     chance: task.chance,
-    evaluations: evaluations.map(withDepth),
-    skipped,
+    run: folder,
   }
+  const rows = evaluations.map((evaluation) => ({ ...withDepth(evaluation), ...known }))
+  return { rows, trainedPlan: model.config.plan, seed: recipe.seed, data: data ?? 'test', skipped }
 }
 
 function print(

@@ -75,7 +75,8 @@ describe('train', () => {
   it('ends with its result in JSON', async () => {
     const { stdout } = await call(['train', 'phop-tiny', ...small, '--run', join(folder, 'json'), '--json'])
     const result = JSON.parse(stdout.trim().split('\n').at(-1)!)
-    expect(result).toMatchObject({ plan: '1x2', effectiveDepth: 2, steps: 12, seed: 0, stopped: 'finished' })
+    const row = { plan: '1x2', effectiveDepth: 2, steps: 12, seed: 0, stopped: 'finished', chance: 0.25 }
+    expect(result.rows).toMatchObject([row])
     expect(result.sweep.map((e: { loops: number }) => e.loops)).toEqual([1, 2])
   })
 
@@ -103,11 +104,11 @@ const hasNative = async (): Promise<boolean> => (await import('../executor/index
 describe('eval', () => {
   it('measures at any number of loops', async () => {
     const { stdout } = await call(['eval', run, '--loops', '1,3', '--samples', '16', '--json'])
-    const { evaluations, plan, step } = JSON.parse(stdout)
-    expect({ plan, step }).toEqual({ plan: '1x2', step: 12 })
-    expect(evaluations).toMatchObject([
-      { loops: 1, effectiveDepth: 1, samples: 16 },
-      { loops: 3, effectiveDepth: 3, samples: 16 },
+    const { rows, trainedPlan } = JSON.parse(stdout)
+    expect(trainedPlan).toBe('1x2')
+    expect(rows).toMatchObject([
+      { plan: '1', loops: 1, effectiveDepth: 1, samples: 16, steps: 12, run },
+      { plan: '1x3', loops: 3, effectiveDepth: 3, samples: 16, steps: 12, run },
     ])
   })
 
@@ -117,7 +118,7 @@ describe('eval', () => {
     expect((await call(['eval', run, '--data', data])).stderr).toContain(`lathe: ${data}:1: no JSON`)
     await writeFile(data, '{"input": "badcabab", "target": "c"}\n{"input": "abcd"}\n')
     const { code, stdout } = await call(['eval', run, '--data', data, '--json'])
-    expect(JSON.parse(stdout)).toMatchObject({ data, skipped: [{ line: 2 }], evaluations: [{ samples: 1 }, {}, {}] })
+    expect(JSON.parse(stdout)).toMatchObject({ data, skipped: [{ line: 2 }], rows: [{ samples: 1 }, {}, {}] })
     expect(code).toBe(0)
   })
 })

@@ -8,10 +8,11 @@ import { Command } from 'commander'
 import type { Evaluation } from '../eval/index.ts'
 import { replaceFile } from '../model/durable-file.ts'
 import { LoopPlan } from '../plan/index.ts'
-import { applySettings, loadRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
+import { applySettings, loadRecipe, type Recipe, resolveRecipe } from '../recipes/index.ts'
 import { formatFlops, formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
 import { markdownTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
+import { createTask } from '../task/index.ts'
 import { createRun, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
 import { type CommonFlags, describeExecutor, executorOf, flagSettings, machineOf, withCommonFlags } from './options.ts'
@@ -137,12 +138,19 @@ export async function trainWithProgress(run: Run, flags: CommonFlags & { label?:
   }
 }
 
-/** The result of a training as `--json` ends: every accuracy with what it was measured at. */
-export function summary({ recipe }: { recipe: ResolvedRecipe }, result: TrainingResult) {
-  const plan = LoopPlan.parse(recipe.model.plan)
-  const { evaluations: _, ...rest } = result
+/** The result of a training as `--json` ends: a row as every verb gives them, and the same model at other loops. */
+function summary({ recipe, path }: Run, result: TrainingResult) {
+  const { parameters, trainingFlops, steps, accuracy, loss, seconds, tokens, stopped } = result
+  const { plan } = recipe.model
+  const { effectiveDepth } = LoopPlan.parse(plan)
+  const { chance } = createTask(recipe.task)
+  const row = { plan, parameters, effectiveDepth, trainingFlops, steps, accuracy, chance, run: path }
   const sweep = sweepOf(result).map(withDepth)
-  return { plan: recipe.model.plan, effectiveDepth: plan.effectiveDepth, seed: recipe.seed, ...rest, sweep }
+  return {
+    rows: [{ ...row, loss, seconds, tokens, seed: recipe.seed, stopped }],
+    sweep,
+    report: join(path, 'report.md'),
+  }
 }
 
 /** The last evaluation, at every number of loops. */
