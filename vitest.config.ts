@@ -8,6 +8,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: '100%',
     testTimeout: 30_000,
+    hookTimeout: 60_000,
     update: 'none', // a missing snapshot fails; `npx vitest run -u` writes it
   },
 })

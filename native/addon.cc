@@ -131,6 +131,7 @@ struct Device {
   explicit Device(int threads) : pool(threads), workers(threads) {}
   Pool pool;
   std::vector<Worker> workers;
+  std::mutex busy;  // one run or reduction at a time
 };
 
 // Work for the pool, waited for on a thread of Node's own, with what must stay alive until it is done.
@@ -291,7 +292,10 @@ napi_value run(napi_env env, const std::vector<napi_value>& args) {
     job.arrays[kState] = memories(env, property(env, item, "states"));
     job.arrays[kOutput] = memories(env, property(env, item, "outputs"));
   }
-  return promise(env, args[1], [device, jobs] { runJobs(device->pool, device->workers, *jobs); });
+  return promise(env, args[1], [device, jobs] {
+    std::lock_guard<std::mutex> one(device->busy);
+    runJobs(device->pool, device->workers, *jobs);
+  });
 }
 
 // reduce(device, executable, [Float32Array or null per sum]).
@@ -304,7 +308,10 @@ napi_value reduce(napi_env env, const std::vector<napi_value>& args) {
   check(napi_create_array_with_length(env, 2, &keep), "array");
   napi_set_element(env, keep, 0, args[1]);
   napi_set_element(env, keep, 1, args[2]);
-  return promise(env, keep, [device, executable, into] { reduceSums(device->pool, *executable, into); });
+  return promise(env, keep, [device, executable, into] {
+    std::lock_guard<std::mutex> one(device->busy);
+    reduceSums(device->pool, *executable, into);
+  });
 }
 
 using Function = napi_value (*)(napi_env, const std::vector<napi_value>&);

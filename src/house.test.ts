@@ -9,7 +9,6 @@ const floors: Record<string, number> = {
   train: 7,
   bench: 7,
   eval: 7,
-  theory: 7,
   report: 7,
   task: 6,
   recipes: 6,

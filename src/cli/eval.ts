@@ -18,7 +18,7 @@ import { formatInteger, formatParameters, formatPercent } from '../report/format
 import { type CommonFlags, describeExecutor, executorOf, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, printTable } from './output.ts'
 import { openModel, type TrainedModel } from './run-model.ts'
-import { sweepColumns, withDepth } from './train.ts'
+import { sweepColumns, withDepth } from './sweep.ts'
 
 interface EvalFlags extends CommonFlags {
   readonly loops?: string

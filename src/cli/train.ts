@@ -6,17 +6,19 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
 import type { Evaluation } from '../eval/index.ts'
+import type { Executor, Precision } from '../executor/index.ts'
 import { replaceFile } from '../model/durable-file.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { applySettings, loadRecipe, type Recipe, resolveRecipe } from '../recipes/index.ts'
-import { formatFlops, formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
+import { formatFlops, formatInteger, formatParameters } from '../report/format.ts'
 import { markdownTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
-import { createRun, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
+import { createRun, listCheckpoints, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
 import { type CommonFlags, describeExecutor, executorOf, flagSettings, machineOf, withCommonFlags } from './options.ts'
 import { emit, Progress, printTable } from './output.ts'
+import { sweepColumns, withDepth } from './sweep.ts'
 
 interface TrainFlags extends CommonFlags {
   readonly set: string[]
@@ -79,13 +81,11 @@ async function writeReport(run: Run, result: TrainingResult): Promise<void> {
   await replaceFile(join(run.path, 'report.md'), [Buffer.from(`${text.join('\n\n')}\n`)])
 }
 
-async function requestedRecipe(name: string, flags: TrainFlags): Promise<Recipe> {
-  return applySettings(await loadRecipe(name), [...flags.set, ...flagSettings(flags)])
-}
+const settingsOf = (flags: TrainFlags): string[] => [...flags.set, ...flagSettings(flags)]
 
 async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run> {
   if (name === undefined) throw new LatheError('name a recipe, such as: lathe train phop-quickstart')
-  const recipe = await requestedRecipe(name, flags)
+  const recipe = applySettings(await loadRecipe(name), settingsOf(flags))
   setUp(recipe) // what contradicts the task must not leave a folder behind
   return createRun(recipe, machineOf(executorOf(recipe)), { path: flags.run })
 }
@@ -93,8 +93,8 @@ async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run>
 async function resumedRun(folder: string, name: string | undefined, flags: TrainFlags): Promise<Run> {
   if (flags.run !== undefined) throw new LatheError('--run names a new run and --resume an old one: give one of them')
   const run = await openRun(folder)
-  const wanted =
-    name === undefined ? applySettings(run.recipe as Recipe, flags.set) : await requestedRecipe(name, flags)
+  const asked = name === undefined ? (run.recipe as Recipe) : await loadRecipe(name)
+  const wanted = applySettings(asked, settingsOf(flags))
   const different = differences(run.recipe, resolveRecipe(wanted)).filter((key) => !machineKeys.includes(key))
   if (different.length > 0)
     throw new LatheError(
@@ -115,11 +115,27 @@ function differences(a: unknown, b: unknown, path = ''): string[] {
   return [...keys].flatMap((key) => differences(at(a, key), at(b, key), path ? `${path}.${key}` : key))
 }
 
+/** The executor that a run began with: another precision would be another curve. Says so where the CPU is another one. */
+function executorOfRun({ path, recipe, environment }: Run, { threads }: CommonFlags): Executor {
+  const { executor, precision, isa } = environment as {
+    executor: 'native' | 'reference'
+    precision: Precision
+    isa: string
+  }
+  const chosen = executorOf(recipe, { threads, executor, precision })
+  if (chosen.isa !== isa)
+    process.stderr.write(
+      `${path} began on ${isa} and goes on on ${chosen.isa}: the last bits of its curve may differ\n`,
+    )
+  return chosen
+}
+
 /** Trains a run under a progress bar; Ctrl-C stops it after an update. */
-export async function trainWithProgress(run: Run, flags: CommonFlags & { label?: string }): Promise<TrainingResult> {
+export async function trainWithProgress(run: Run, flags: CommonFlags): Promise<TrainingResult> {
   const { recipe } = run
-  const executor = executorOf(recipe, { threads: flags.threads })
-  const progress = new Progress({ label: flags.label ?? recipe.model.plan, steps: recipe.steps, silent: flags.json })
+  const executor = executorOfRun(run, flags)
+  const [start = 0] = await listCheckpoints(run)
+  const progress = new Progress({ label: recipe.model.plan, steps: recipe.steps, start, silent: flags.json })
   const { signal, release } = interruptible()
   if (!flags.json) process.stderr.write(`${run.path}: ${describeExecutor(executor)}\n`)
   try {
@@ -149,12 +165,12 @@ function summary({ recipe, path }: Run, result: TrainingResult) {
   return {
     rows: [{ ...row, loss, seconds, tokens, seed: recipe.seed, stopped }],
     sweep,
-    report: join(path, 'report.md'),
+    report: stopped === 'interrupted' ? undefined : join(path, 'report.md'),
   }
 }
 
 /** The last evaluation, at every number of loops. */
-export const sweepOf = ({ evaluations }: TrainingResult): readonly Evaluation[] => evaluations.at(-1)?.evaluations ?? []
+const sweepOf = ({ evaluations }: TrainingResult): readonly Evaluation[] => evaluations.at(-1)?.evaluations ?? []
 
 function printResult(run: Run, result: TrainingResult): void {
   process.stdout.write(`\n${headline(run, result)}\n\n`)
@@ -163,18 +179,3 @@ function printResult(run: Run, result: TrainingResult): void {
   printTable(sweepColumns, sweep)
   process.stdout.write(`\nmeasure it again with: lathe eval ${run.path}\n`)
 }
-
-/** A row of a loop sweep: the plan as evaluated and its effective depth. */
-export const withDepth = <E extends { plan: string }>(evaluation: E) => ({
-  ...evaluation,
-  effectiveDepth: LoopPlan.parse(evaluation.plan).effectiveDepth,
-})
-
-export const sweepColumns = [
-  { key: 'loops', title: 'loops', align: 'right' },
-  { key: 'plan', title: 'evaluated plan' },
-  { key: 'effectiveDepth', title: 'depth', align: 'right' },
-  { key: 'accuracy', title: 'accuracy', align: 'right', format: formatPercent },
-  { key: 'loss', title: 'loss', align: 'right', format: formatLoss },
-  { key: 'samples', title: 'samples', align: 'right', format: formatInteger },
-] as const

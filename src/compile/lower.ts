@@ -118,7 +118,11 @@ export function lower(graph: Graph, options: { withDerived?: boolean } = {}): Pr
 /** Lowers only the work on parameters alone that `tensors` need. */
 export function lowerParameterOnly(name: string, graph: Graph, tensors: ReadonlyMap<string, Tensor>): Program {
   const lowering = new Lowering(graph)
-  const instructions = lowering.scope(graph.scope, (node) => node.parameterOnly && node.op !== 'parameter', new Map())
+  const instructions = lowering.scope(
+    graph.scope,
+    (node) => (node.parameterOnly && node.op !== 'parameter') || node.op === 'fill',
+    new Map(),
+  )
   return finish(name, { sums: new Map() }, lowering, instructions, [...tensors])
 }
 

@@ -79,7 +79,6 @@ function bringResiduals(node: Node, reversed: Body): Tensor[] {
     const known = replacement.get(tensor)
     if (known || !forwardNodes.has(tensor.node)) return known ?? tensor
     const slice = within(reversed.scope, () => {
-      if (tensor.node.op === 'fill') return fill(tensor.shape, tensor.node.attributes.value as number)
       stacks.push(stackOf(node, tensor))
       reversed.scanned.push(placeholder(tensor))
       return reversed.scanned.at(-1)!

@@ -1,4 +1,5 @@
 import { addNode, extend, Graph, input, type Node, parameter, type Tensor } from '../graph/graph.ts'
+import { fill } from '../ops/index.ts'
 import { backward, boundaryName, Cotangents, differentiate, gradientName } from './differentiate.ts'
 import { lower, lowerParameterOnly } from './lower.ts'
 import type { Program } from './program.ts'
@@ -44,7 +45,8 @@ function pullbackGraph(graph: Graph, derived: ReadonlyMap<string, Tensor>): Grap
   extend(pullback, () => {
     const copies = new Map<Tensor, Tensor>()
     const copyOf = (t: Tensor): Tensor =>
-      t.node.op === 'parameter' ? parameter(t.node.attributes.name as string, t.shape) : copies.get(t)!
+      t.node.op === 'parameter' ? parameter(t.node.attributes.name as string, t.shape) : (copies.get(t) ?? constant(t))
+    const constant = (t: Tensor): Tensor => fill(t.shape, t.node.attributes.value as number)
     const copyNode = (node: Node): void => {
       const copy = addNode(node.op, node.inputs.map(copyOf), node.outputs, node.attributes, { parameterOnly: false })
       node.outputs.forEach((t, i) => {

@@ -1,6 +1,7 @@
 import type { Program } from '../compile/program.ts'
 import { LatheError } from '../settings/error.ts'
 import { formatType, sizeOf, type TensorType } from '../tensor/type.ts'
+import { checkIds } from './bounds.ts'
 
 export type Precision = 'bf16' | 'f32'
 export type Numbers = Float32Array | Int32Array
@@ -95,6 +96,20 @@ export function checkRun(
   check('state', states, program.states, count)
   const destinations = program.outputs.filter((o) => outputs[o.name])
   check('output', outputs, destinations, count)
+  checkIds(program, inputs)
+}
+
+/** Checks jobs that run together: one executable may come twice only when nothing of it is shared between them. */
+export function checkJobs(jobs: readonly Job[]): void {
+  const seen = new Set<Executable>()
+  for (const { executable } of jobs) {
+    const { name, parameters, sums } = executable.program
+    if (seen.has(executable) && (parameters.length > 0 || sums.length > 0))
+      throw new LatheError(
+        `${name} has parameters or sums and comes twice in runAll: run it again, or compile it twice`,
+      )
+    seen.add(executable)
+  }
 }
 
 /** Checks the arrays that sums are to be added to. */

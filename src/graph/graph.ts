@@ -77,7 +77,7 @@ export function within<R>(scope: Scope, fn: () => R): R {
   }
 }
 
-/** Adds a node. Work on parameters alone moves out of loops, to the root. */
+/** Adds a node. Constants, and work on parameters and constants alone, move out of loops, to the root. */
 export function addNode(
   op: string,
   inputs: readonly Tensor[],
@@ -85,8 +85,9 @@ export function addNode(
   attributes: Attributes = {},
   options: { body?: Body; parameterOnly?: boolean } = {},
 ): Node {
-  const parameterOnly = options.parameterOnly ?? (inputs.length > 0 && inputs.every((t) => t.node.parameterOnly))
-  const scope = parameterOnly ? scopeNow().root : scopeNow()
+  const fixed = inputs.every((t) => t.node.parameterOnly || t.node.op === 'fill')
+  const parameterOnly = options.parameterOnly ?? (fixed && inputs.some((t) => t.node.parameterOnly))
+  const scope = parameterOnly || op === 'fill' ? scopeNow().root : scopeNow()
   const node: Node = {
     id: nextId++,
     op,

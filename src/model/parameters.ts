@@ -9,9 +9,14 @@ import { transformer } from './transformer.ts'
 export interface ParameterStore {
   readonly values: Record<string, Float32Array>
   readonly shapes: Readonly<Record<string, readonly number[]>>
-  /** Grows whenever values change, so that executors know when packed copies are stale. */
+  /** Another one (`nextVersion`) whenever values change, so that executors know when packed copies are stale. */
   version: number
 }
+
+let versions = 0
+
+/** A version that no store of this process has had: two stores never look alike to an executor. */
+export const nextVersion = (): number => ++versions
 
 /** Name and shape of every parameter, as the traced model has them: they cannot disagree with what runs. */
 export function parameterShapes(config: ModelConfig): Record<string, readonly number[]> {
@@ -30,7 +35,7 @@ export function parameterShapes(config: ModelConfig): Record<string, readonly nu
 export function initialParameters(config: ModelConfig, seed: number): ParameterStore {
   const shapes = parameterShapes(config)
   const values = Object.entries(shapes).map(([name, shape]) => [name, initialValues(name, shape, config, seed)])
-  return { values: Object.fromEntries(values), shapes, version: 0 }
+  return { values: Object.fromEntries(values), shapes, version: nextVersion() }
 }
 
 function initialValues(name: string, shape: readonly number[], { initStd }: ModelConfig, seed: number): Float32Array {
@@ -62,7 +67,7 @@ export function parameterStore(
       throw new LatheError(`${where}: ${name} is [${tensor.shape.join(', ')}], but the model has [${shape.join(', ')}]`)
     return [name, tensor.data]
   })
-  return { values: Object.fromEntries(values), shapes, version: 0 }
+  return { values: Object.fromEntries(values), shapes, version: nextVersion() }
 }
 
 /** How many numbers a model learns. */

@@ -2,9 +2,9 @@
  * The transformer of a loop plan. T positions, d model width, V vocabulary.
  */
 import { parameter, type Tensor } from '../graph/graph.ts'
-import { fixedCount, layer, normalize, type Sequence, type Tap } from '../nn/index.ts'
+import { fixedCount, layer, normalize, type Recurrence, type Sequence, type Tap } from '../nn/index.ts'
 import { add, div, embed, mul, slice, sub, sum, sumRows, type Tensors, unary } from '../ops/index.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { LoopPlan, type Segment } from '../plan/index.ts'
 import type { ModelConfig } from './config.ts'
 
 export interface Traced {
@@ -16,12 +16,18 @@ export interface Traced {
   readonly taps: readonly Tensors[]
 }
 
+export interface TransformerOptions {
+  readonly tap?: Tap
+  /** How a segment repeats. Default: the plan's count of loops. */
+  readonly recurrence?: (segment: Segment) => Recurrence
+}
+
 /**
  * Embedding, then every segment of the plan as often as it says, then the final norm: embedding and head stand outside of
  * the loops and run once (Saunshi et al. 2025, §5.1, App. B). Norm, activation and biases are settings: the paper names none.
  */
-export function transformer(config: ModelConfig, tokens: Tensor, options: Sequence & { tap?: Tap } = {}): Traced {
-  const { tap, ...sequence } = options
+export function transformer(config: ModelConfig, tokens: Tensor, options: Sequence & TransformerOptions = {}): Traced {
+  const { tap, recurrence = ({ loops }) => fixedCount(loops), ...sequence } = options
   const { dModel, vocabulary } = config
   const table = parameter('model.embed_tokens.weight', [vocabulary, dModel])
   let x = embed(table, tokens)
@@ -32,7 +38,7 @@ export function transformer(config: ModelConfig, tokens: Tensor, options: Sequen
   const taps = LoopPlan.parse(config.plan).segments.map((segment) => {
     const names = Array.from({ length: segment.layers }, (_, i) => `model.layers.${segment.firstLayer + i}`)
     const block = (state: Tensor) => names.reduce((h, name) => layer(name, h, config, sequence), state)
-    const recurred = fixedCount(segment.loops).run(x, block, tap)
+    const recurred = recurrence(segment).run(x, block, tap)
     x = recurred.x
     return recurred.taps
   })

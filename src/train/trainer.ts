@@ -1,12 +1,19 @@
 import type { Evaluation } from '../eval/index.ts'
 import type { Executor } from '../executor/executor.ts'
 import type { ModelConfig } from '../model/config.ts'
-import { initialParameters, type ParameterStore, parameterCount, parameterStore } from '../model/parameters.ts'
+import type { FileSystem } from '../model/durable-file.ts'
+import {
+  initialParameters,
+  nextVersion,
+  type ParameterStore,
+  parameterCount,
+  parameterStore,
+} from '../model/parameters.ts'
 import { clipScale, learningRate, OptimizerRunner } from '../optim/index.ts'
 import { LatheError } from '../settings/error.ts'
 import type { Task } from '../task/index.ts'
 import { drawBatch, type MicroBatch } from './batches.ts'
-import { type Checkpoint, listCheckpoints, loadCheckpoint, rewindRun, saveCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, listCheckpoints, loadCheckpoint, rewindRun } from './checkpoint.ts'
 import { type BatchGradients, GradientComputer } from './gradients.ts'
 import { HeldOut } from './held-out.ts'
 import {
@@ -17,7 +24,9 @@ import {
   type TimingRecord,
   toLog,
 } from './history.ts'
+import { lockRun } from './lock.ts'
 import { appendMetrics, appendTiming, type Run } from './run-folder.ts'
+import { Saver } from './saver.ts'
 import { recipeOptimizer, setUp } from './setup.ts'
 
 /** What is told after every update. */
@@ -42,6 +51,8 @@ export interface TrainOptions {
   readonly onNote?: (note: string) => void
   /** Stops after the work under way, and saves. */
   readonly signal?: AbortSignal
+  /** What checkpoints are written with; a test can make any call of it fail. */
+  readonly fs?: FileSystem
 }
 
 /** Why a training ended: all steps done, target accuracy reached, or told to; then training the run again goes on. */
@@ -69,9 +80,10 @@ export interface TrainingResult {
  * Trains a run: from its newest whole checkpoint, or from the beginning. Stopping and going on gives the same weights
  * and the same `metrics.jsonl`, byte for byte, as never stopping.
  *
- * A checkpoint is saved only once the loss at its weights is known to be finite. Throws a one-line LatheError for
- * settings that contradict each other, and for a loss or gradient that is not finite; that one names the step and the
- * checkpoint that is kept.
+ * A checkpoint is saved while training goes on, and only once the loss at its weights is known to be finite. Throws a
+ * one-line LatheError for settings that contradict each other, for a run that another process trains, for a checkpoint
+ * that cannot be saved, and for a loss or gradient that is not finite; that one names the step and the checkpoint that
+ * is kept.
  *
  * @example
  * const executor = referenceExecutor()
@@ -80,9 +92,15 @@ export interface TrainingResult {
  * const { accuracy } = await train(run, { executor, onStep: ({ step, loss }) => console.log(step, loss) })
  */
 export async function train(run: Run, options: TrainOptions): Promise<TrainingResult> {
-  const trainer = new Trainer(run, options)
-  await trainer.restore()
-  return trainer.resultOf(await trainer.loop())
+  const release = await lockRun(run, options.onNote)
+  try {
+    const trainer = new Trainer(run, options)
+    await trainer.restore()
+    const stopped = await trainer.loop().catch((error) => trainer.fail(error))
+    return await trainer.resultOf(stopped)
+  } finally {
+    await release()
+  }
 }
 
 // Ours: a curve fine enough to draw, in files that stay small.
@@ -97,7 +115,8 @@ class Trainer {
   private parameters: ParameterStore
   /** Updates done. */
   private step = 0
-  private savedStep?: number
+  private readonly saver: Saver
+  private lastSave?: number
   private best: Checkpoint['state']['best'] = null
   private readonly evaluations: EvaluationRecord[] = []
   private readonly session = { step: 0, secondsBefore: 0, began: performance.now() }
@@ -113,6 +132,7 @@ class Trainer {
     const setup = setUp(recipe)
     this.task = setup.task
     this.config = setup.config
+    this.saver = new Saver(run, options)
     this.heldOut = new HeldOut(executor, recipe, setup)
     this.parameters = initialParameters(this.config, recipe.seed)
     this.optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), this.parameters.shapes)
@@ -127,7 +147,7 @@ class Trainer {
       this.parameters = parameterStore(this.config, saved.parameters, saved.path)
       this.optimizer.importStates(new Map(saved.optimizer))
       this.best = saved.state.best
-      this.step = this.savedStep = session.step = saved.step
+      this.step = this.lastSave = this.saver.savedStep = session.step = saved.step
     }
     const notes = [...(saved?.warnings ?? []), ...(await rewindRun(run, this.step))]
     for (const note of notes) options.onNote?.(note)
@@ -141,18 +161,21 @@ class Trainer {
     const { signal } = this.options
     let batch = drawBatch(this.task, this.step, recipe)
     for (;;) {
+      this.saver.check()
       if (this.evaluationIsDue()) await this.evaluate()
       const done = this.step >= recipe.steps ? 'finished' : this.targetIsReached() ? 'target' : undefined
       if (done) {
         await this.save()
+        await this.saver.finish()
         return done
       }
       const began = performance.now()
       const [found, next] = await Promise.all([this.gradients.compute(this.parameters, batch), this.drawNext()])
-      this.expectFinite(found)
+      await this.expectFinite(found)
       // Only now is the loss at these weights known, so only now may they be saved.
       if (signal?.aborted) {
         await this.save()
+        await this.saver.finish()
         return 'interrupted'
       }
       if (this.step > 0 && this.step % recipe.checkpoint.every === 0) await this.save()
@@ -173,7 +196,7 @@ class Trainer {
     const rate = optimizer.lr * learningRate(schedule, step, steps)
     const scale = clipScale(gradientNorm, clip)
     await this.optimizer.update({ parameters: parameters.values, gradients, learningRate: rate, step, scale })
-    parameters.version++
+    parameters.version = nextVersion()
     this.step = step
     lap.steps++
     lap.milliseconds += performance.now() - began
@@ -221,7 +244,7 @@ class Trainer {
   private async evaluate(): Promise<void> {
     const record = { step: this.step, evaluations: await this.heldOut.evaluate(this.parameters) }
     const { loss } = evaluationOf(this.config.plan, record)!
-    if (!Number.isFinite(loss)) this.stopAt(this.step, `the held-out loss is ${loss}`)
+    if (!Number.isFinite(loss)) await this.stopAt(this.step, `the held-out loss is ${loss}`)
     await appendMetrics(this.run, toLog(record))
     this.evaluations.push(record)
     this.options.onEvaluate?.(record)
@@ -238,43 +261,48 @@ class Trainer {
     return target !== undefined && isNow && this.lastEvaluation()!.accuracy >= target
   }
 
-  private expectFinite({ loss, gradientNorm, stateNorm, updateNorm }: BatchGradients): void {
+  /** Throws what training failed with, once the save under way is done. */
+  async fail(error: unknown): Promise<never> {
+    await this.settle()
+    throw error
+  }
+
+  /** Waits for the save under way; when it fails, too, that is a note: another error is to be told. */
+  private async settle(): Promise<void> {
+    await this.saver.finish().catch((error) => this.options.onNote?.(error.message))
+  }
+
+  private async expectFinite({ loss, gradientNorm, stateNorm, updateNorm }: BatchGradients): Promise<void> {
     const norm = [...stateNorm, ...updateNorm].flat().find((x) => !Number.isFinite(x)) ?? 0
     const seen = { loss, 'gradient norm': gradientNorm, 'norm of the state': norm }
     for (const [name, value] of Object.entries(seen))
-      if (!Number.isFinite(value)) this.stopAt(this.step + 1, `the ${name} is ${value}`)
+      if (!Number.isFinite(value)) await this.stopAt(this.step + 1, `the ${name} is ${value}`)
   }
 
-  private stopAt(step: number, what: string): never {
+  private async stopAt(step: number, what: string): Promise<never> {
+    await this.settle()
+    const { savedStep } = this.saver
     const kept =
-      this.savedStep === undefined
+      savedStep === undefined
         ? 'no checkpoint had been saved'
-        : `the checkpoint of step ${this.savedStep} in ${this.run.path} is kept`
+        : `the checkpoint of step ${savedStep} in ${this.run.path} is kept`
     throw new LatheError(`step ${step}: ${what}: training stopped, ${kept}; a lower optimizer.lr may help`)
   }
 
-  /** Saves weights whose loss is known to be finite. */
+  /** Begins to save weights whose loss is known to be finite. */
   private async save(): Promise<void> {
-    if (this.savedStep === this.step) return
-    const { step, run, parameters } = this
-    const { seed, batch, checkpoint } = run.recipe
+    if (this.lastSave === this.step) return
+    const { step, run, config, parameters } = this
+    const { seed, batch } = run.recipe
     const measured = this.evaluations.at(-1)?.step === step ? this.lastEvaluation()! : undefined
     if (measured && measured.accuracy > (this.best?.score ?? -1)) this.best = { step, score: measured.accuracy }
-    const { warnings } = await saveCheckpoint(
-      run,
-      {
-        step,
-        parameters: new Map(
-          Object.entries(parameters.values).map(([name, data]) => [name, { shape: parameters.shapes[name], data }]),
-        ),
-        optimizer: this.optimizer.exportStates(),
-        state: { seed, cursor: step * batch, stage: 0, best: this.best },
-        config: this.config,
-      },
-      { keep: checkpoint.keep },
-    )
-    this.savedStep = step
-    for (const warning of warnings) this.options.onNote?.(warning)
+    const named = Object.entries(parameters.values).map(([name, data]) => {
+      return [name, { shape: parameters.shapes[name], data }] as const
+    })
+    const state = { seed, cursor: step * batch, stage: 0, best: this.best }
+    const optimizer = this.optimizer.exportStates()
+    await this.saver.begin({ step, parameters: new Map(named), optimizer, state, config })
+    this.lastSave = step
   }
 
   async resultOf(stopped: Stopped): Promise<TrainingResult> {

@@ -1,5 +1,6 @@
 import type { Instruction } from '../../compile/program.ts'
 import { ops } from '../../ops/index.ts'
+import { LatheError } from '../../settings/error.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
 import type { KernelStep, Target } from './steps.ts'
 
@@ -29,8 +30,16 @@ export const elementwiseCodes = [
   'broadcastTo',
 ]
 
-const MAX_OPS = 24
+const MAX_OPS = 20
 const MAX_OPERANDS = 24
+
+/** The code of an op. Throws a LatheError for one that native/kernels/elementwise.cc does not know. */
+function codeOf(op: string): number {
+  const code = elementwiseCodes.indexOf(op === 'stopGradient' ? 'broadcastTo' : op)
+  if (code < 0)
+    throw new LatheError(`the native executor has no elementwise kernel for ${op}: add one, or run on reference`)
+  return code
+}
 
 /** Elementwise instructions on one domain that run as one pass over memory: intermediate values stay in L1. */
 export class ElementwiseGroup {
@@ -50,12 +59,13 @@ export class ElementwiseGroup {
     return this.members.length >= MAX_OPS || this.operands().length >= MAX_OPERANDS
   }
 
-  /** Values from outside, in order of first use. */
+  /** Values from outside, in order of first use. A reshaped value keeps its own name: its shape says how it broadcasts. */
   operands(): number[] {
     const inside = new Set(this.members.flatMap((m) => m.outputs))
     const found = new Set<number>()
     for (const { inputs } of this.members)
-      for (const v of inputs.map(this.resolve)) if (!inside.has(v) && this.constant(v) === undefined) found.add(v)
+      for (const v of inputs)
+        if (!inside.has(this.resolve(v)) && this.constant(this.resolve(v)) === undefined) found.add(v)
     return [...found]
   }
 
@@ -75,18 +85,12 @@ export class ElementwiseGroup {
       const result = operands.length + i
       const refs = inputs.map((v) => {
         const value = this.constant(this.resolve(v))
-        return value === undefined ? register.get(this.resolve(v))! : -constants.push(value)
+        return value === undefined ? (register.get(v) ?? register.get(this.resolve(v))!) : -constants.push(value)
       })
       register.set(outputs[0], result)
       const where = target(outputs[0])
       written.push(where ? writes.push(where) - 1 : -1)
-      code.push(
-        elementwiseCodes.indexOf(op === 'stopGradient' ? 'broadcastTo' : op),
-        written[i],
-        refs[0],
-        refs[1] ?? 0,
-        refs[2] ?? 0,
-      )
+      code.push(codeOf(op), written[i], refs[0], refs[1] ?? 0, refs[2] ?? 0)
     }
     const integers = [rows, columns, operands.length, ...steps.flat(), this.members.length, ...code]
     return { kernel: 'elementwise', reads: operands, writes, integers, reals: constants }

@@ -1,4 +1,5 @@
 import type { Program } from '../../compile/program.ts'
+import { LatheError } from '../../settings/error.ts'
 import { sizeOf } from '../../tensor/type.ts'
 import type { NativeSchedule } from './addon.ts'
 import type { Memory, Place } from './place.ts'
@@ -6,6 +7,9 @@ import type { Lowered, Step, Target } from './steps.ts'
 
 /** In the order of `enum Memory` in native/schedule.h. */
 const memories: readonly Memory[] = ['arena', 'parameter', 'input', 'state', 'output', 'sum']
+
+// As native/schedule.h has it.
+const MAX_DEPTH = 16
 
 type Encoded = Pick<NativeSchedule, 'places' | 'packs' | 'steps' | 'sizes'>
 
@@ -27,6 +31,8 @@ export function encode(
     steps.length,
     ...steps.flatMap((step) => {
       const kernel = kernels.indexOf(step.kernel)
+      if (kernel < 0) throw new LatheError(`the addon has no kernel ${step.kernel}: build it again`)
+      if (depth >= MAX_DEPTH) throw new LatheError(`the native executor nests at most ${MAX_DEPTH} loops`)
       if ('steps' in step)
         return [
           kernel,

@@ -8,6 +8,7 @@ import { LatheError } from '../../settings/error.ts'
 import { nearest } from '../../settings/nearest.ts'
 import { allocate } from '../../tensor/type.ts'
 import {
+  checkJobs,
   checkRun,
   checkSums,
   DEFAULT_GROUPS,
@@ -152,6 +153,7 @@ export function nativeExecutor(options: NativeOptions = {}): Executor {
     compile: (program, { groups = DEFAULT_GROUPS } = {}) =>
       new NativeExecutable(program, addon, device, { variant, precision, groups }),
     async runAll(jobs: readonly Job[]) {
+      checkJobs(jobs)
       const native = jobs.map(({ executable, run }) => (executable as NativeExecutable).job(run))
       await addon.run(device, native)
       return jobs.map(({ executable }, i) => (executable as NativeExecutable).named(native[i].outputs))

@@ -9,8 +9,6 @@ export interface Uses {
 /** Reads of every value, through reshapes, which share memory. */
 export class UseTable {
   readonly aliases = new Map<number, number>()
-  /** The list in which each value is computed. */
-  readonly home = new Map<number, readonly Instruction[]>()
   private readonly uses = new Map<number, Uses>()
 
   constructor(program: Program) {
@@ -35,7 +33,6 @@ export class UseTable {
   private visit(instructions: readonly Instruction[]): void {
     for (const instruction of instructions) {
       const { op, inputs, outputs, block } = instruction
-      for (const v of outputs) this.home.set(v, instructions)
       if (op === 'reshape') {
         this.aliases.set(outputs[0], inputs[0])
         continue

@@ -9,6 +9,7 @@ import { bf16Copy } from '../../tensor/bf16.ts'
 import { allocate, sizeOf, type Values } from '../../tensor/type.ts'
 import {
   type Arrays,
+  checkJobs,
   checkRun,
   checkSums,
   DEFAULT_GROUPS,
@@ -106,6 +107,7 @@ export function referenceExecutor(options: { precision?: Precision } = {}): Exec
     threads: 1,
     compile: (program, { groups = DEFAULT_GROUPS } = {}) => new ReferenceExecutable(program, precision, groups),
     async runAll(jobs) {
+      checkJobs(jobs)
       const results: Record<string, Numbers>[] = []
       for (const { executable, run } of jobs) results.push(await executable.run(run))
       return results

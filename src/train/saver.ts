@@ -1,0 +1,62 @@
+import type { FileSystem } from '../model/durable-file.ts'
+import { type Checkpoint, type NamedTensor, saveCheckpoint } from './checkpoint.ts'
+import type { Run } from './run-folder.ts'
+
+/** Saves a run's checkpoints while its training goes on: one at a time, each from a copy of the state. */
+export class Saver {
+  /** Of the newest checkpoint that is whole on the disk. */
+  savedStep?: number
+  private underWay: Promise<void> = Promise.resolve()
+  private failure?: { readonly error: unknown }
+  /** Kept from save to save: new memory would take longer to get than to fill. */
+  private readonly copies = new Map<string, Float32Array>()
+
+  constructor(
+    private readonly run: Run,
+    private readonly options: { readonly onNote?: (note: string) => void; readonly fs?: FileSystem },
+  ) {}
+
+  /**
+   * Begins a save, once the one before is done; when it returns, the state may change. The records of the step must be
+   * in the logs. Throws what the save before failed with.
+   */
+  async begin(checkpoint: Checkpoint): Promise<void> {
+    await this.finish()
+    const parameters = this.copyOf('parameter', checkpoint.parameters)
+    const optimizer = this.copyOf('optimizer', checkpoint.optimizer)
+    this.underWay = this.save({ ...checkpoint, parameters, optimizer }).catch((error) => {
+      this.failure = { error }
+    })
+  }
+
+  /** Throws what a save failed with, if one did since this was asked. */
+  check(): void {
+    const { failure } = this
+    this.failure = undefined
+    if (failure) throw failure.error
+  }
+
+  /** Waits until the save under way is done. Throws what it failed with. */
+  async finish(): Promise<void> {
+    await this.underWay
+    this.check()
+  }
+
+  private async save(checkpoint: Checkpoint): Promise<void> {
+    const { run, options } = this
+    const { keep } = run.recipe.checkpoint
+    const { warnings } = await saveCheckpoint(run, checkpoint, { keep, fs: options.fs })
+    this.savedStep = checkpoint.step
+    for (const warning of warnings) options.onNote?.(warning)
+  }
+
+  private copyOf(kind: string, tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
+    const copied = Array.from(tensors, ([name, { shape, data }]): [string, NamedTensor] => {
+      const copy = this.copies.get(`${kind}:${name}`) ?? new Float32Array(data.length)
+      this.copies.set(`${kind}:${name}`, copy)
+      copy.set(data)
+      return [name, { shape, data: copy }]
+    })
+    return new Map(copied)
+  }
+}
