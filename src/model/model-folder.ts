@@ -4,7 +4,8 @@ import { LatheError } from '../settings/error.ts'
 import { fromHuggingFace, type ModelConfig, toHuggingFace } from './config.ts'
 import { ioReason, replaceFile } from './durable-file.ts'
 import { type ParameterStore, parameterStore } from './parameters.ts'
-import { readSafetensors, writeSafetensors } from './safetensors.ts'
+import { writeSafetensors } from './safetensors.ts'
+import { readModelTensors } from './sharded.ts'
 import { fromFloat32, toFloat32 } from './stored-tensor.ts'
 
 /** A model: what its weights mean, and the weights. */
@@ -25,12 +26,11 @@ export async function saveModel(folder: string, { config, parameters }: Model): 
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
 }
 
-/** Reads what `saveModel` wrote. Throws a LatheError that names the file and what is wrong with it. */
+/** Reads what `saveModel` wrote, or the same in shards with an index. Throws a LatheError that names the file and what is wrong with it. */
 export async function loadModel(folder: string): Promise<Model> {
   const path = join(folder, 'config.json')
   const config = fromHuggingFace(await readJson(path), path)
-  const file = join(folder, 'model.safetensors')
-  const { tensors } = await readSafetensors(file)
+  const { file, tensors } = await readModelTensors(folder)
   const values = Array.from(tensors, ([name, tensor]) => {
     return [name, { shape: tensor.shape, data: toFloat32(tensor, `${file}: ${name}`) }] as const
   })

@@ -1,6 +1,8 @@
+import { isUtf8 } from 'node:buffer'
 import { LatheError } from '../settings/error.ts'
 import { dtypeBytes, type StoredDtype, type StoredTensor } from './stored-tensor.ts'
-import { parseStrictJson, type StrictJson, StrictJsonError } from './strict-json.ts'
+import { readValue, type StrictJson } from './strict-json.ts'
+import { StrictJsonError, StrictJsonScanner } from './strict-json-scanner.ts'
 
 /**
  * What can be wrong with a safetensors file. The names are those of the Rust crate (safetensors 0.8) where it has one;
@@ -12,9 +14,10 @@ export type SafetensorsFault =
   | 'InvalidHeaderLength' // the header would end after the file
   | 'InvalidHeader' // no UTF-8
   | 'InvalidHeaderDeserialization' // no JSON, or not of the right form
-  | 'DuplicateKey' // the crate keeps the last tensor of a name; here it is an error
-  | 'UnknownDtype'
-  | 'InvalidShape' // not a list of sizes from 0 to 2^53 - 1
+  | 'DuplicateKey' // the crate keeps the last tensor or metadata of a name; here it is an error
+  | 'TooManyNames' // more than 131,072 tensors or metadata keys; the crate has no limit
+  | 'UnknownDtype' // the crate has more dtypes
+  | 'InvalidShape' // not a list of at most 64 sizes from 0 to 2^53 - 1; the crate goes to 2^64 - 1 and has no limit
   | 'InvalidOffset' // ends before it begins
   | 'Overlap'
   | 'Hole'
@@ -24,6 +27,12 @@ export type SafetensorsFault =
   | 'TrailingBytes'
   | 'InvalidTensorView' // to be written: data, shape, dtype or name do not fit
   | 'TensorNotFound'
+  | 'InvalidIndex' // of a sharded model: no JSON, or not of the right form
+  | 'InvalidShardPath' // not the name of a file in the model's folder
+  | 'MissingShard'
+  | 'MissingTensor' // the index says that it is in the shard
+  | 'UnlistedTensor' // in a shard, but not in the index
+  | 'RepeatedTensor' // in another shard than the index says
   | 'IoError'
 
 /** A safetensors file that cannot be read or written: which file and tensor, what is wrong, and what would be right. */
@@ -34,8 +43,13 @@ export class SafetensorsError extends LatheError {
     problem: string,
     readonly tensor?: string,
   ) {
-    super(`${file}: ${tensor === undefined ? '' : `tensor ${JSON.stringify(tensor)}: `}${problem}`)
+    super(`${file}: ${tensor === undefined ? '' : `tensor ${quoteName(tensor)}: `}${problem}`)
   }
+}
+
+/** A name in quotes, on one line, cut where it is very long. */
+export function quoteName(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name)
 }
 
 /** Where a tensor lies: `begin` and `end` count from the first byte after the header. */
@@ -55,6 +69,9 @@ export interface Header {
 
 export const lengthBytes = 8
 const maxHeaderBytes = 100_000_000
+const maxNames = 1 << 17 // with the next two, what bounds the memory that a header can take
+const maxFieldBytes = 4096
+const maxRank = 64
 const beyond64Bits = 1n << 64n
 
 /** The header's length from the first bytes of a file that is `fileBytes` long; nothing is allocated for a false one. */
@@ -78,29 +95,19 @@ export function headerLength(start: Uint8Array, fileBytes: number, file: string)
   return Number(length)
 }
 
-/** Reads and checks a header whose tensors must fill `bodyBytes` exactly. Throws a SafetensorsError. */
+/**
+ * Reads and checks a header whose tensors must fill `bodyBytes` exactly, in one pass over its bytes: what is not needed
+ * is checked but never held. Throws a SafetensorsError.
+ */
 export function parseHeader(header: Uint8Array, bodyBytes: number, file: string): Header {
-  const root = decode(header, file)
-  if (!(root instanceof Map)) {
-    throw new SafetensorsError('InvalidHeaderDeserialization', file, 'its header is no JSON object')
-  }
-  const metadata = readMetadata(root.get('__metadata__') ?? null, file)
-  root.delete('__metadata__')
-  const entries = Array.from(root, ([name, info]) => readEntry(name, info, file))
-  entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
-  checkCover(entries, bodyBytes, file)
-  return { entries, metadata }
-}
-
-function decode(header: Uint8Array, file: string): StrictJson {
-  let text: string
+  if (!isUtf8(header)) throw new SafetensorsError('InvalidHeader', file, 'its header is not UTF-8')
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header)
-  } catch {
-    throw new SafetensorsError('InvalidHeader', file, 'its header is not UTF-8')
-  }
-  try {
-    return parseStrictJson(text)
+    const scanner = new StrictJsonScanner(header)
+    const { entries, metadata } = readRoot(scanner, file)
+    scanner.end()
+    entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
+    checkCover(entries, bodyBytes, file)
+    return { entries, metadata }
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error
     if (error.kind === 'duplicate') throw new SafetensorsError('DuplicateKey', file, `in its header ${error.message}`)
@@ -109,26 +116,86 @@ function decode(header: Uint8Array, file: string): StrictJson {
   }
 }
 
-function readMetadata(value: StrictJson, file: string): Record<string, string> {
+function readRoot(scanner: StrictJsonScanner, file: string) {
+  const entries: HeaderEntry[] = []
+  let metadata = readMetadata(undefined, file)
+  if (!nextIsObject(scanner)) {
+    throw new SafetensorsError('InvalidHeaderDeserialization', file, 'its header is no JSON object')
+  }
+  readNames(scanner, file, (name) => {
+    if (name === '__metadata__') metadata = readMetadata(scanner, file)
+    else entries.push(readEntry(name, readInfo(name, scanner, file), file))
+  })
+  return { entries, metadata }
+}
+
+/** Whether an object comes next; whatever else comes is checked for being JSON at all. */
+function nextIsObject(scanner: StrictJsonScanner): boolean {
+  if (scanner.peek() === 0x7b) return true
+  scanner.skip()
+  return false
+}
+
+/** Goes through an object whose keys are all kept. */
+function readNames(scanner: StrictJsonScanner, file: string, visit: (name: string) => void) {
+  const names = new Set<string>()
+  scanner.object((name, start) => {
+    if (names.has(name)) scanner.fail(`the key ${quoteName(name)} appears twice`, 'duplicate', start)
+    if (names.add(name).size > maxNames) {
+      throw new SafetensorsError('TooManyNames', file, `an object of its header has more than ${maxNames} keys`)
+    }
+    visit(name)
+  })
+}
+
+function readMetadata(scanner: StrictJsonScanner | undefined, file: string): Record<string, string> {
   const metadata: Record<string, string> = Object.create(null) // so that a key `__proto__` is a key like any other
-  if (value === null) return metadata
-  if (!(value instanceof Map)) {
+  if (scanner === undefined || isNull(scanner)) return metadata
+  if (!nextIsObject(scanner)) {
     throw new SafetensorsError('InvalidHeaderDeserialization', file, '__metadata__ is no object')
   }
-  for (const [key, text] of value) {
-    if (typeof text !== 'string') {
-      const problem = `__metadata__ ${JSON.stringify(key)} is no text`
+  readNames(scanner, file, (key) => {
+    if (scanner.peek() !== 0x22) {
+      scanner.skip()
+      const problem = `__metadata__ ${quoteName(key)} is no text`
       throw new SafetensorsError('InvalidHeaderDeserialization', file, problem)
     }
-    metadata[key] = text
-  }
+    metadata[key] = scanner.string()
+  })
   return metadata
 }
 
-function readEntry(name: string, info: StrictJson, file: string): HeaderEntry {
+function isNull(scanner: StrictJsonScanner): boolean {
+  return scanner.peek() === 0x6e && scanner.word() === null
+}
+
+const fields = ['dtype', 'shape', 'data_offsets']
+
+/** The three fields of a tensor, null where its value is no object; further fields are passed over. */
+function readInfo(name: string, scanner: StrictJsonScanner, file: string): Map<string, StrictJson> | null {
+  if (!nextIsObject(scanner)) return null
+  const info = new Map<string, StrictJson>()
+  scanner.object((key, keyStart) => {
+    if (info.has(key)) scanner.fail(`the key ${quoteName(key)} appears twice`, 'duplicate', keyStart)
+    scanner.peek()
+    const start = scanner.at
+    scanner.skip()
+    if (!fields.includes(key)) return
+    const bytes = scanner.at - start
+    if (bytes > maxFieldBytes) {
+      const problem = `${key} is ${bytes} bytes long, at most ${maxFieldBytes} may be`
+      throw new SafetensorsError('InvalidHeaderDeserialization', file, problem, name)
+    }
+    scanner.at = start
+    info.set(key, readValue(scanner))
+  })
+  return info
+}
+
+function readEntry(name: string, info: Map<string, StrictJson> | null, file: string): HeaderEntry {
   const wrong = (fault: SafetensorsFault, problem: string) => new SafetensorsError(fault, file, problem, name)
-  if (!(info instanceof Map)) throw wrong('InvalidHeaderDeserialization', 'it is no object')
-  for (const field of ['dtype', 'shape', 'data_offsets']) {
+  if (info === null) throw wrong('InvalidHeaderDeserialization', 'it is no object')
+  for (const field of fields) {
     if (!info.has(field)) throw wrong('InvalidHeaderDeserialization', `${field} is missing`)
   }
   const dtype = info.get('dtype')
@@ -136,8 +203,8 @@ function readEntry(name: string, info: StrictJson, file: string): HeaderEntry {
     throw wrong('UnknownDtype', `dtype ${show(dtype)} is none of ${Object.keys(dtypeBytes).join(', ')}`)
   }
   const shape = info.get('shape')
-  if (!Array.isArray(shape) || !shape.every(isSize)) {
-    throw wrong('InvalidShape', `shape ${show(shape)} is no list of sizes from 0 to 2^53 - 1`)
+  if (!Array.isArray(shape) || shape.length > maxRank || !shape.every(isSize)) {
+    throw wrong('InvalidShape', `shape ${show(shape)} is no list of at most ${maxRank} sizes from 0 to 2^53 - 1`)
   }
   const offsets = info.get('data_offsets')
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {

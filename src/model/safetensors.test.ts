@@ -101,6 +101,7 @@ describe('reading', () => {
     expect(({} as Record<string, unknown>).dtype).toBeUndefined()
   })
 
+  const manyNames = Array.from({ length: 131_073 }, (_, i) => `"${i}":""`)
   const overflow = '[4294967296,4294967296,0]'
   it.each<[SafetensorsFault, string, Uint8Array]>([
     ['HeaderTooSmall', 'it has 0 bytes', new Uint8Array()],
@@ -160,6 +161,17 @@ describe('reading', () => {
     ],
     ['InvalidShape', 'tensor "a": shape 1', bytesOf(`{"a":${tensor('1', '[0,4]')}}`, 4)],
     ['InvalidShape', 'tensor "a": shape ["1"]', bytesOf(`{"a":${tensor('["1"]', '[0,4]')}}`, 4)],
+    [
+      'InvalidShape',
+      'tensor "a": shape [1, 1, 1, 1, 1, 1, 1, 1] is no list of at most 64 sizes',
+      bytesOf(`{"a":${tensor(`[1${',1'.repeat(64)}]`, '[0,4]')}}`, 4),
+    ],
+    [
+      'InvalidHeaderDeserialization',
+      'tensor "a": shape is 5003 bytes long, at most 4096 may be',
+      bytesOf(`{"a":${tensor(`[${' '.repeat(5000)}1]`, '[0,4]')}}`, 4),
+    ],
+    ['TooManyNames', 'more than 131072 keys', bytesOf(`{"__metadata__":{${manyNames}}}`)],
     ['ValidationOverflow', 'tensor "a": shape [4294967296', bytesOf(`{"a":${tensor(overflow, '[0,0]')}}`)],
     [
       'TensorInvalidInfo',
@@ -181,6 +193,12 @@ describe('reading', () => {
     expect(error.message).toMatch(/^w\.safetensors: [^\n]*$/)
     expect(error.message).toContain(message)
     expect(error.tensor).toBe(/tensor "(\w+)"/.exec(message)?.[1])
+  })
+
+  it('cuts a name that would fill the screen', () => {
+    const { message, tensor } = refusal(bytesOf(`{"${'n'.repeat(100_000)}":1}`))
+    expect(message).toBe(`w.safetensors: tensor "${'n'.repeat(200)}…": it is no object`)
+    expect(tensor).toHaveLength(100_000)
   })
 
   it('refuses a file that is cut at any byte, or one byte too long', async () => {

@@ -71,6 +71,17 @@ describe('parseStrictJson', () => {
     ['NaN', 'expected a value'],
     ['"\\x61"', 'bad escape'],
     ['"a\nb"', 'control character'],
+    ['"\\u00\u00114"', 'bad escape'],
+    ['"\\u00g4"', 'bad escape'],
+    ['"\\u004"', 'bad escape'],
+    ['"\\ud83d\\u0041"', 'surrogate'],
+    ['"\\ude00"', 'surrogate'],
+    ['"\ud800"', 'surrogate'],
+    ['{"a":"\\ud800"}', 'surrogate'],
+    ['[1e400]', 'out of range'],
+    [`[${'9'.repeat(400)}]`, 'out of range'],
+    ['tru', 'expected a value'],
+    ['"é😀', 'no end'],
     ['"\\ud800"', 'surrogate'],
     ['\ufeff1', 'expected a value'],
     ['1\0', 'after the end'],
@@ -79,6 +90,10 @@ describe('parseStrictJson', () => {
     const error = refusal(text)
     expect(error.kind).toBe('syntax')
     expect(error.message).toContain(message)
+  })
+
+  it('counts characters as strings do, not bytes', () => {
+    expect(refusal('["é😀", x]').offset).toBe(8)
   })
 
   it('refuses a repeated key at any depth, however it is written', () => {
