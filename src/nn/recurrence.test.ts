@@ -38,7 +38,7 @@ describe('fixedCount', () => {
     const opsOf = (loops: number) =>
       trace('t', () => fixedCount(loops).run(input('x', [2]), double)).scope.nodes.map((n) => n.op)
     expect(opsOf(1)).toEqual(['input', 'fill', 'mul'])
-    expect(opsOf(7)).toEqual(['input', 'repeat'])
+    expect(opsOf(7)).toEqual(['input', 'fill', 'repeat'])
   })
 
   it('tells its block where it stands', async () => {

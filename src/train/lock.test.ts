@@ -95,7 +95,7 @@ describe('lockRun', () => {
     const notes: string[] = []
     const all = await Promise.allSettled(Array.from({ length: 20 }, () => lockRun(run, (note) => notes.push(note))))
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    expect(notes).toHaveLength(1)
+    expect(notes.length).toBeLessThanOrEqual(1) // none when another one swept the dead lock away
     expect(await readdir(join(run.path, 'lock'))).toEqual([expect.stringMatching(`^${process.pid}\\.`)])
   })
 
