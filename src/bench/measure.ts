@@ -12,7 +12,7 @@ import { sizeOf, type TensorType } from '../tensor/type.ts'
 import type { NamedModel } from './models.ts'
 
 /** Milliseconds of repeated runs, after one that is not counted. */
-export async function timeRuns(
+async function timeRuns(
   run: () => Promise<unknown>,
   options: { least: number; seconds: number },
 ): Promise<number[]> {

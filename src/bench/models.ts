@@ -31,7 +31,7 @@ function named(
 }
 
 /** The models that Lathe measures itself on: plan, dModel, heads, dFf, T, batch, vocabulary. */
-export const namedModels: readonly NamedModel[] = [
+const namedModels: readonly NamedModel[] = [
   named('Q', 'the quickstart', ['1x4', 128, 4, 512, 32, 64, 4]),
   named('S', 'four layers', ['4', 256, 8, 1024, 256, 32, 64]),
   named('L', 'one layer, eight times', ['1x8', 256, 8, 1024, 256, 32, 64]),

@@ -5,7 +5,7 @@ import { sizeOf, type TensorType } from '../../tensor/type.ts'
 import type { KernelStep, Target } from './steps.ts'
 
 /** The codes of native/kernels.h; `copy` serves broadcasts. */
-export const elementwiseCodes = [
+const elementwiseCodes = [
   'neg',
   'exp',
   'log',

@@ -1,7 +1,7 @@
 import type { Block, Instruction, Program } from '../../compile/program.ts'
 
 /** Who reads a value: instructions, and whether a loop's edge or the Program's surface does. */
-export interface Uses {
+interface Uses {
   readonly by: Instruction[]
   edge: boolean
 }
