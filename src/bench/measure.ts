@@ -12,10 +12,7 @@ import { sizeOf, type TensorType } from '../tensor/type.ts'
 import type { NamedModel } from './models.ts'
 
 /** Milliseconds of repeated runs, after one that is not counted. */
-async function timeRuns(
-  run: () => Promise<unknown>,
-  options: { least: number; seconds: number },
-): Promise<number[]> {
+async function timeRuns(run: () => Promise<unknown>, options: { least: number; seconds: number }): Promise<number[]> {
   await run()
   const times: number[] = []
   const end = performance.now() + 1000 * options.seconds
