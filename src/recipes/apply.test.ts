@@ -27,7 +27,7 @@ describe('applySettings', () => {
       steps: 200,
       optimizer: { ...recipe.optimizer, lr: 3e-4 },
       evaluate: { ...recipe.evaluate, loops: [1, 2] },
-      task: { name: 'phop', n: 64, p: 4, loss: 'last' },
+      task: { name: 'phop', n: 64, p: 3, loss: 'last' },
       seed: 2,
     })
     expect(recipe).toEqual(phopQuickstart())

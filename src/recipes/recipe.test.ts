@@ -36,7 +36,7 @@ describe('defineRecipe', () => {
       clip: 1,
       seed: 0,
       evaluate: { every: 250, samples: 1024 },
-      checkpoint: { every: 500, keep: 3 },
+      checkpoint: { every: 500, keep: 3, failure: 'stop' },
       precision: 'auto',
       executor: 'auto',
     })

@@ -88,6 +88,9 @@ export const recipeSchema = z.strictObject({
     .strictObject({
       every: positiveInteger.default(500).describe('updates between checkpoints; the last update is saved too'),
       keep: positiveInteger.default(3).describe('newest checkpoints to keep, besides the best'),
+      failure: oneOf('stop', 'continue')
+        .default('stop')
+        .describe('after a save that fails: stop, or continue and try at the next; the last save must succeed'),
     })
     .prefault({}),
   precision: oneOf('auto', 'bf16', 'f32').default('auto').describe('operands of matrix products: auto, bf16 or f32'),

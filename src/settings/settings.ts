@@ -10,6 +10,12 @@ export const text = z.string(must('a text'))
 export const flag = z.boolean(must('true or false'))
 export const positiveInteger = z.int(must('a positive integer')).min(1, must('a positive integer'))
 export const wholeNumber = z.int(must('an integer from 0')).min(0, must('an integer from 0'))
+/** A whole number within bounds, both allowed. */
+export function whole(min: number, max: number) {
+  const message = must(`a whole number from ${min} to ${max}`)
+  return z.int(message).min(min, message).max(max, message)
+}
+
 export const positiveNumber = z.number(must('a positive number')).positive(must('a positive number'))
 export const nonNegative = z.number(must('a number from 0')).min(0, must('a number from 0'))
 export const fraction = z

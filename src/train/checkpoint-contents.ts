@@ -5,7 +5,7 @@ import { fromHuggingFace, type ModelConfig, toHuggingFace } from '../model/confi
 import { readSafetensors, safetensorsChunks } from '../model/safetensors.ts'
 import { fromFloat32, toFloat32 } from '../model/stored-tensor.ts'
 import { LatheError } from '../settings/error.ts'
-import { parseSettings, wholeNumber } from '../settings/settings.ts'
+import { must, nonNegative, parseSettings, wholeNumber } from '../settings/settings.ts'
 import type { CheckpointFile } from './checkpoint-manifest.ts'
 import { readJsonFile } from './json-file.ts'
 
@@ -22,6 +22,11 @@ export interface TrainingState {
   readonly cursor: number
   /** Stage of the schedule, from 0. */
   readonly stage: number
+  /** `recipeHash` of the run: going on with another recipe would be another run. */
+  readonly recipe: string
+  /** Positions and floating point operations of all updates so far. */
+  readonly tokens: number
+  readonly flops: number
   readonly best: { readonly step: number; readonly score: number } | null
   readonly [name: string]: unknown
 }
@@ -41,6 +46,9 @@ const stateSchema = z.looseObject({
   seed: wholeNumber,
   cursor: wholeNumber,
   stage: wholeNumber,
+  recipe: z.string(must('the hash of a recipe')),
+  tokens: wholeNumber,
+  flops: nonNegative,
   best: z.object({ step: wholeNumber, score: z.number() }).nullable(),
 })
 

@@ -40,7 +40,17 @@ function checkpointOf(step: number, state: Partial<TrainingState> = {}): Checkpo
       ['__proto__', { shape: [2, 3], data: weights }],
     ]),
     optimizer: new Map([['m.model.norm.weight', { shape: [6], data: weights.map((x) => x / 3) }]]),
-    state: { seed: 0, cursor: step * 64, stage: 0, best: null, lossEma: 0.1 * step, ...state },
+    state: {
+      seed: 0,
+      cursor: step * 64,
+      stage: 0,
+      recipe: 'a hash',
+      tokens: 2048 * step,
+      flops: 1e9 * step,
+      best: null,
+      lossEma: 0.1 * step,
+      ...state,
+    },
     config,
   }
 }

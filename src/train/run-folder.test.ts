@@ -31,7 +31,7 @@ describe('createRun', () => {
     const run = await createRun(recipe, machine, { path })
     expect(run).toMatchObject({ path, recipe: resolveRecipe(recipe), environment: machine })
     expect((await readdir(path)).sort()).toEqual(['env.json', 'recipe.json'])
-    expect(JSON.parse(await readFile(join(path, 'recipe.json'), 'utf8')).schedule.warmup).toBe(36)
+    expect(JSON.parse(await readFile(join(path, 'recipe.json'), 'utf8')).schedule.warmup).toBe(24)
     expect(await openRun(path)).toEqual(run)
   })
 

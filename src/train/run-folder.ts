@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as nodeFs from 'node:fs/promises'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -43,6 +44,15 @@ export async function createRun(
     throw new LatheError(`${folder}: cannot make a run there: ${ioReason(error)}`, { cause: error })
   }
   return { path: folder, recipe: resolved, environment }
+}
+
+/** SHA-256 of all that decides the curve: every setting but the number of threads. */
+export function recipeHash({ threads: _, ...recipe }: ResolvedRecipe): string {
+  const sorted = (_key: string, value: unknown) =>
+    value && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort())
+      : value
+  return createHash('sha256').update(JSON.stringify(recipe, sorted)).digest('hex')
 }
 
 /** The name of a run's folder: recipe, plan (commas as _) and seed, such as `phop-4_4x4_4-s0`. */

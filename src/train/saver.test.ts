@@ -41,14 +41,14 @@ function heldUp(gate: Promise<unknown>): FileSystem {
   return { ...nodeFs, mkdir: mkdir as FileSystem['mkdir'] }
 }
 
-/** A file system that has no room for step 5. */
-const full: FileSystem = {
+/** A file system that has no room for one step. */
+const noRoomFor = (step: number): FileSystem => ({
   ...nodeFs,
   mkdir: ((path: string) => {
     const error = Object.assign(new Error('full'), { code: 'ENOSPC' })
-    return path.endsWith('step-5.tmp') ? Promise.reject(error) : nodeFs.mkdir(path)
+    return path.endsWith(`step-${step}.tmp`) ? Promise.reject(error) : nodeFs.mkdir(path)
   }) as FileSystem['mkdir'],
-}
+})
 
 const failure = (options: Partial<TrainOptions>) =>
   train(run, { executor, ...options }).then(
@@ -93,7 +93,7 @@ describe('saving', () => {
   })
 
   it('that fails stops training with one line, and going on gives the same run', async () => {
-    const error = await failure({ fs: full })
+    const error = await failure({ fs: noRoomFor(5) })
     expect(error).toBeInstanceOf(LatheError)
     const path = join(run.path, 'checkpoints', 'step-5')
     expect(error.message).toBe(
@@ -105,13 +105,28 @@ describe('saving', () => {
     expect(await modelAt(run.path, 12)).toBe(await modelAt(plain.path, 12))
   })
 
+  it('that fails is a note where the recipe says to continue, but the last one must succeed', async () => {
+    const patient = defineRecipe({ ...recipe, checkpoint: { every: 5, failure: 'continue' } })
+    run = await createRun(patient, machine, { path: join(folder, 'patient') })
+    const notes: string[] = []
+    await train(run, { executor, fs: noRoomFor(5), onNote: (note) => notes.push(note) })
+    expect(notes).toEqual([
+      `step 5: cannot save ${join(run.path, 'checkpoints', 'step-5')}: no room on the disk (ENOSPC); older checkpoints are untouched; training continues`,
+    ])
+    expect(await listCheckpoints(run)).toEqual([12, 10])
+
+    run = await createRun(patient, machine, { path: join(folder, 'last') })
+    expect((await failure({ fs: noRoomFor(12) })).message).toContain('step 12: cannot save')
+    expect(await listCheckpoints(run)).toEqual([10, 5])
+  })
+
   it('that fails beside a fault of training is told in a note', async () => {
     const crash = new Error('a fault')
     const notes: string[] = []
     const onStep = ({ step }: { step: number }) => {
       if (step === 6) throw crash
     }
-    expect(await failure({ onStep, fs: full, onNote: (note) => notes.push(note) })).toBe(crash)
+    expect(await failure({ onStep, fs: noRoomFor(5), onNote: (note) => notes.push(note) })).toBe(crash)
     expect(notes).toEqual([expect.stringContaining('step 5: cannot save')])
   })
 })
@@ -130,7 +145,7 @@ describe('the lock of a run', () => {
   })
 
   it('is released however training ends', async () => {
-    await failure({ fs: full })
+    await failure({ fs: noRoomFor(5) })
     expect(await isLocked()).toBe(false)
     await failure({
       onStep: () => {

@@ -1,4 +1,5 @@
 import type { FileSystem } from '../model/durable-file.ts'
+import { LatheError } from '../settings/error.ts'
 import { type Checkpoint, type NamedTensor, saveCheckpoint } from './checkpoint.ts'
 import type { Run } from './run-folder.ts'
 
@@ -7,7 +8,7 @@ export class Saver {
   /** Of the newest checkpoint that is whole on the disk. */
   savedStep?: number
   private underWay: Promise<void> = Promise.resolve()
-  private failure?: { readonly error: unknown }
+  private failure?: Error
   /** Kept from save to save: new memory would take longer to get than to fill. */
   private readonly copies = new Map<string, Float32Array>()
 
@@ -18,28 +19,37 @@ export class Saver {
 
   /**
    * Begins a save, once the one before is done; when it returns, the state may change. The records of the step must be
-   * in the logs. Throws what the save before failed with.
+   * in the logs. Throws what the save before failed with, where the recipe does not say to continue.
    */
   async begin(checkpoint: Checkpoint): Promise<void> {
-    await this.finish()
+    await this.underWay
+    this.check()
     const parameters = this.copyOf('parameter', checkpoint.parameters)
     const optimizer = this.copyOf('optimizer', checkpoint.optimizer)
     this.underWay = this.save({ ...checkpoint, parameters, optimizer }).catch((error) => {
-      this.failure = { error }
+      this.failure = error
     })
   }
 
-  /** Throws what a save failed with, if one did since this was asked. */
+  /** Throws what a save failed with, if one did since this was asked; a note where the recipe says to continue. */
   check(): void {
-    const { failure } = this
-    this.failure = undefined
-    if (failure) throw failure.error
+    const { failure, run, options } = this
+    if (run.recipe.checkpoint.failure === 'continue' && failure instanceof LatheError) {
+      this.failure = undefined
+      options.onNote?.(`${failure.message}; training continues`)
+    } else this.expectSaved()
   }
 
-  /** Waits until the save under way is done. Throws what it failed with. */
+  /** Waits until the save under way is done. Throws what it failed with: no other save will make up for it. */
   async finish(): Promise<void> {
     await this.underWay
-    this.check()
+    this.expectSaved()
+  }
+
+  private expectSaved(): void {
+    const { failure } = this
+    this.failure = undefined
+    if (failure) throw failure
   }
 
   private async save(checkpoint: Checkpoint): Promise<void> {
