@@ -7,12 +7,12 @@ import type { ModelConfig } from '../model/config.ts'
 import type { ParameterStore } from '../model/parameters.ts'
 import { evaluationPrograms } from '../model/programs.ts'
 import { LatheError } from '../settings/error.ts'
-import type { Sample, Task } from '../task/index.ts'
+import { paddedLength, type Sample, type Task } from '../task/index.ts'
 import type { Looping } from './loops.ts'
 
 /** How well a model does on some samples. */
 export interface Evaluation {
-  /** Fraction of samples whose answer is right by the task's metric. */
+  /** Fraction of samples whose answer is right by the task's metric, or of positions where the task counts those. */
   readonly accuracy: number
   /** Mean cross-entropy over the weighted targets, in nats. */
   readonly loss: number
@@ -26,7 +26,6 @@ export interface Evaluation {
 
 // Ours: enough sequences to share out among workers, few enough that a run ends soon.
 const sequencesPerRun = 256
-const bucketStep = 16
 
 /** One model shape made ready to be evaluated on one task, again and again while its weights change. */
 export class Evaluator {
@@ -51,32 +50,53 @@ export class Evaluator {
 
   /** Evaluates on samples of any lengths up to the task's. */
   async evaluate(parameters: ParameterStore, samples: readonly Sample[]): Promise<Evaluation> {
-    let [right, loss, weight, tokens] = [0, 0, 0, 0]
+    let [right, of, loss, weight, tokens] = [0, 0, 0, 0, 0]
+    for await (const { sample, losses, predictions } of this.runs(parameters, samples)) {
+      tokens += sample.tokens.length
+      for (const [t, w] of sample.weights.entries()) {
+        weight += w
+        if (w !== 0) loss += w * losses[t]
+      }
+      const scored = this.score(sample, predictions)
+      right += scored.right
+      of += scored.of
+    }
+    const { plan, loops } = this.looping
+    const [accuracy, meanLoss] = [right / of, loss / weight]
+    return { accuracy, loss: meanLoss, samples: samples.length, tokens, plan: plan.toString(), loops }
+  }
+
+  /** The token id that the model predicts at every position of each sample. */
+  async predict(parameters: ParameterStore, samples: readonly Sample[]): Promise<Int32Array[]> {
+    const predicted = new Map<Sample, Int32Array>()
+    for await (const { sample, predictions } of this.runs(parameters, samples)) predicted.set(sample, predictions)
+    return samples.map((sample) => predicted.get(sample)!)
+  }
+
+  /** Every sample with its losses and predictions, both `[T]`; not in the order of the samples. */
+  private async *runs(parameters: ParameterStore, samples: readonly Sample[]) {
     for (const [length, alike] of this.byBucket(samples)) {
       for (let start = 0; start < alike.length; start += sequencesPerRun) {
         const part = alike.slice(start, start + sequencesPerRun)
         const { losses, predictions } = await this.run(parameters, part, length)
         for (const [b, sample] of part.entries()) {
-          const row = b * length
-          tokens += sample.tokens.length
-          for (const [t, w] of sample.weights.entries()) {
-            weight += w
-            if (w !== 0) loss += w * losses[row + t]
-          }
-          if (this.task.score(sample, predictions.subarray(row, row + sample.tokens.length))) right++
+          const [from, to] = [b * length, b * length + sample.tokens.length]
+          yield { sample, losses: losses.subarray(from, to), predictions: predictions.subarray(from, to) }
         }
       }
     }
-    const { plan, loops } = this.looping
-    const [accuracy, meanLoss] = [right / samples.length, loss / weight]
-    return { accuracy, loss: meanLoss, samples: samples.length, tokens, plan: plan.toString(), loops }
   }
 
-  /** Samples by the length that they are padded to: a multiple of 16, or the task's own length. */
+  private score(sample: Sample, predictions: Int32Array): { right: number; of: number } {
+    const { task } = this
+    return task.tally?.(sample, predictions) ?? { right: Number(task.score(sample, predictions)), of: 1 }
+  }
+
+  /** Samples by the length that they are padded to. */
   private byBucket(samples: readonly Sample[]): Map<number, Sample[]> {
     const buckets = new Map<number, Sample[]>()
     for (const sample of samples) {
-      const length = Math.min(this.task.length, Math.ceil(sample.tokens.length / bucketStep) * bucketStep)
+      const length = paddedLength(sample.tokens.length, this.task.length)
       const bucket = buckets.get(length)
       if (bucket) bucket.push(sample)
       else buckets.set(length, [sample])

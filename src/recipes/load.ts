@@ -3,15 +3,26 @@ import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
-import { phopPaper, phopQuickstart, phopTiny } from './phop.ts'
+import { additionLaptop, additionPaper } from './addition.ts'
+import { igsmLaptop, igsmPaper } from './igsm.ts'
+import { phopLaptop, phopPaper, phopQuickstart, phopTiny } from './phop.ts'
 import { defineRecipe, type Recipe, type RecipeInput } from './recipe.ts'
+import { sanfordLaptop, sanfordPaper } from './sanford.ts'
 
 /** The recipes that come with Lathe, by name. */
 export const recipes: ReadonlyMap<string, () => Recipe> = new Map([
   ['phop-quickstart', phopQuickstart],
   ['phop-tiny', phopTiny],
+  ['phop-laptop-4', () => phopLaptop(4)],
+  ['phop-laptop-8', () => phopLaptop(8)],
   ['phop-16', () => phopPaper(16)],
   ['phop-32', () => phopPaper(32)],
+  ['addition', additionPaper],
+  ['addition-laptop', additionLaptop],
+  ['sanford', sanfordPaper],
+  ['sanford-laptop', sanfordLaptop],
+  ['igsm', igsmPaper],
+  ['igsm-laptop', igsmLaptop],
 ])
 
 const extensions = ['.ts', '.js', '.json']

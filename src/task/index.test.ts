@@ -89,6 +89,32 @@ describe.each([...tasks.keys()])('task %s', (name) => {
     ).toBe(false)
   })
 
+  it.runIf(task.tally)('counts its own targets as right, and no others', () => {
+    const sample = task.sample(key)
+    const { right, of } = task.tally!(sample, sample.targets)
+    expect(of).toBeGreaterThan(0)
+    expect(right).toBe(of)
+    const wrong = sample.targets.map((target) => (target + 1) % task.vocabulary.length)
+    expect(task.tally!(sample, wrong)).toEqual({ right: 0, of })
+  })
+
+  it.runIf(task.written)('has problems with answers that are written after them', () => {
+    const { promptLength, judge, end } = task.written!
+    for (let index = 0; index < 50; index++) {
+      const sample = task.sample({ ...key, index })
+      const prompt = promptLength(sample)
+      expect(prompt).toBeGreaterThan(0)
+      expect(prompt).toBeLessThan(sample.tokens.length)
+      const answer = sample.tokens.subarray(prompt)
+      expect([...sample.targets]).toEqual([...Array(prompt - 1).fill(-1), ...answer, end])
+      expect(sample.tokens).not.toContain(end)
+      expect(promptLength({ ...sample, tokens: sample.tokens.subarray(0, prompt) })).toBe(prompt)
+      expect(judge(sample, answer)).toBe(true)
+      for (const wrong of [answer.subarray(0, 0), answer.slice(0, -1), answer.map((token) => (token + 1) % end)])
+        expect(judge(sample, wrong)).toBe(false)
+    }
+  })
+
   it('reads what it writes', () => {
     const sample = task.sample(key)
     expect(task.parse(task.format(sample))).toEqual(sample)

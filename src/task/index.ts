@@ -5,14 +5,19 @@
 import { LatheError } from '../settings/error.ts'
 import { parseSettings } from '../settings/index.ts'
 import { nearest } from '../settings/nearest.ts'
+import { addition } from './addition/addition.ts'
+import { igsm } from './igsm/igsm.ts'
 import { phop } from './phop/phop.ts'
+import { primitives } from './primitives/primitives.ts'
+import { sanford } from './sanford/sanford.ts'
 import type { Task, TaskDefinition } from './task.ts'
 
+export { paddedLength } from './padding.ts'
 export { contentHash, drawInSplit, splitOf } from './split.ts'
 export type { Example, Sample, SampleKey, Shortcut, Split, Task, TaskDefinition } from './task.ts'
 export { UndefinedAnswerError } from './task.ts'
 
-const definitions: readonly TaskDefinition[] = [phop]
+const definitions: readonly TaskDefinition[] = [addition, igsm, phop, primitives, sanford]
 
 /** Every task definition by its name. */
 export const tasks: ReadonlyMap<string, TaskDefinition> = new Map(definitions.map((task) => [task.name, task]))

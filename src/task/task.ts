@@ -34,6 +34,16 @@ export interface Shortcut {
   readonly note: string
 }
 
+/** How an answer is written, token by token, after its problem. */
+export interface WrittenAnswer {
+  /** Tokens of `sample` that are the problem. The last of them predicts the first of the answer. */
+  promptLength(sample: Sample): number
+  /** The token id that ends an answer; a target only, never one of `sample.tokens`. */
+  readonly end: number
+  /** Whether the final answer in these token ids is right, however it was reached; `end` is not among them. */
+  judge(sample: Sample, answer: Int32Array): boolean
+}
+
 /** Something to learn: where its sequences come from, how they are written, and when an answer is right. */
 export interface Task {
   readonly name: string
@@ -50,6 +60,10 @@ export interface Task {
   sample(key: SampleKey): Sample
   /** Whether the answer is right by the paper's metric. `predictions` holds a token id for every position of `sample`. */
   score(sample: Sample, predictions: Int32Array): boolean
+  /** For a metric that counts positions and not samples: accuracy is then Σ right / Σ of over the samples. */
+  tally?(sample: Sample, predictions: Int32Array): { right: number; of: number }
+  /** Absent where a single position holds the answer. */
+  readonly written?: WrittenAnswer
   /**
    * Reads the task's own text form. A given target is what will be scored, right or wrong. Throws an
    * UndefinedAnswerError when the problem has no answer, and a LatheError for what cannot be read.

@@ -56,6 +56,8 @@ describe('drawBatch', () => {
     expect([...inputs.targets]).toEqual([-1, -1, -1, -1, -1, 2, -1, -1, -1, 2, 2, -1, -1, 2, 2, 2])
     const weights = [0, 0, 0, 0, 0, 2, 0, 0, 0, 3, 3, 0, 0, 4, 4, 4].map((w) => Math.fround(w / 20))
     expect([...inputs.lossWeights]).toEqual(weights)
+    const longer = { ...ragged('causal'), length: 64 }
+    expect(drawBatch(longer, 0, { seed: 0, batch: 4, accumulation: 1 }).map(({ length }) => length)).toEqual([16])
     expect(() => drawBatch(ragged('bidirectional'), 0, { seed: 0, batch: 4, accumulation: 1 })).toThrow(
       'a bidirectional model trains on sequences of 4 tokens only',
     )

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { referenceExecutor } from '../executor/index.ts'
 import { initialParameters } from '../model/parameters.ts'
 import { defineRecipe } from '../recipes/index.ts'
-import { createTask } from '../task/index.ts'
-import { drawBatch } from './batches.ts'
+import { createTask, type Task } from '../task/index.ts'
+import { drawBatch, type MicroBatch } from './batches.ts'
 import { GradientComputer } from './gradients.ts'
 import { recipeModel } from './setup.ts'
 
@@ -18,11 +18,30 @@ const config = recipeModel(recipe, task)
 const parameters = initialParameters(config, 0)
 
 async function gradientsOf(accumulation: number, groups?: number) {
-  const computer = new GradientComputer(referenceExecutor(), config, task.length, parameters.shapes, { groups })
+  const computer = new GradientComputer(referenceExecutor(), config, parameters.shapes, { groups })
   const compute = () => computer.compute(parameters, drawBatch(task, 0, { seed: 0, batch: 12, accumulation }))
   const first = structuredClone(await compute())
   expect(structuredClone(await compute())).toEqual(first) // nothing is left over from the time before
   return first
+}
+
+function padAll(parts: readonly MicroBatch[], length: number): MicroBatch {
+  const count = parts.reduce((sum, part) => sum + part.count, 0)
+  const padded: MicroBatch = {
+    count,
+    length,
+    inputs: {
+      tokens: new Int32Array(count * length),
+      targets: new Int32Array(count * length).fill(-1),
+      lossWeights: new Float32Array(count * length),
+    },
+  }
+  let row = 0
+  for (const part of parts)
+    for (let b = 0; b < part.count; b++, row++)
+      for (const name of ['tokens', 'targets', 'lossWeights'] as const)
+        padded.inputs[name].set(part.inputs[name].subarray(b * part.length, (b + 1) * part.length), row * length)
+  return padded
 }
 
 describe('GradientComputer', () => {
@@ -37,6 +56,32 @@ describe('GradientComputer', () => {
         expect(furthest, name).toBeLessThan(1e-6)
       }
     }
+  })
+
+  it('gives the same gradients for sequences by their length as for all padded to the longest', async () => {
+    const length = 40
+    const long = createTask({ name: 'phop', n: length, p: 1, loss: 'every' })
+    const ragged: Task = {
+      ...long,
+      sample: (key) => {
+        const end = 5 + ((7 * key.index) % 36)
+        const { tokens, targets, weights } = long.sample(key)
+        return { tokens: tokens.slice(0, end), targets: targets.slice(0, end), weights: weights.slice(0, end) }
+      },
+    }
+    const config = { ...recipeModel(recipe, long), norm: 'layer' as const }
+    const { shapes, ...rest } = initialParameters(config, 1)
+    const compute = (parts: MicroBatch[]) =>
+      new GradientComputer(referenceExecutor(), config, shapes).compute({ shapes, ...rest }, parts)
+    const parts = drawBatch(ragged, 0, { seed: 0, batch: 8, accumulation: 1 })
+    expect(parts.map((part) => part.length)).toEqual([16, 32, 40])
+    const found = await compute(parts)
+    const padded = await compute([padAll(parts, length)])
+    expect(found.loss).toBeCloseTo(padded.loss, 6)
+    for (const [name, gradient] of Object.entries(padded.gradients))
+      for (const [i, x] of gradient.entries()) expect(found.gradients[name][i]).toBeCloseTo(x, 6)
+    expect(found.tokens).toBe(parts.reduce((sum, { count, length }) => sum + count * length, 0))
+    expect(found.flops).toBeLessThan(padded.flops)
   })
 
   it('has a gradient for every parameter, and their norm', async () => {

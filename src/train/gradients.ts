@@ -5,6 +5,7 @@ import type { ModelConfig } from '../model/config.ts'
 import type { ParameterStore } from '../model/parameters.ts'
 import { trainingPrograms } from '../model/programs.ts'
 import { GlobalNorm } from '../optim/index.ts'
+import { LoopPlan } from '../plan/index.ts'
 import { sizeOf } from '../tensor/type.ts'
 import type { MicroBatch } from './batches.ts'
 
@@ -20,13 +21,15 @@ export interface BatchGradients {
   readonly stateNorm: number[][]
   /** The same of what the loop changed. */
   readonly updateNorm: number[][]
+  /** Positions of the batch, padding and all. */
+  readonly tokens: number
+  /** Forward and backward. */
+  readonly flops: number
 }
 
-/** Computes loss and gradients of batches. */
+/** Computes loss and gradients of batches; compiles for every length of sequence when it first comes. */
 export class GradientComputer {
-  /** Of one sequence, forward and backward. */
-  readonly flopsPerSequence: number
-  private readonly runner: StepRunner
+  private readonly runners = new Map<number, { step: StepRunner; flops: number }>()
   private readonly norm: GlobalNorm
   private readonly gradients: Record<string, Float32Array>
   /** Every sum of the Programs that is wanted, by its name there. */
@@ -34,33 +37,40 @@ export class GradientComputer {
   private readonly segments: number
 
   constructor(
-    executor: Executor,
-    config: ModelConfig,
-    length: number,
+    private readonly executor: Executor,
+    private readonly config: ModelConfig,
     shapes: ParameterStore['shapes'],
-    options: { groups?: number } = {},
+    private readonly options: { groups?: number } = {},
   ) {
-    const programs = trainingPrograms(config, length)
-    this.runner = new StepRunner(executor, programs, options)
-    this.flopsPerSequence = programFlops(programs.main)
-    this.norm = new GlobalNorm(executor, shapes)
     const zeros = Object.entries(shapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))] as const)
     this.gradients = Object.fromEntries(zeros)
-    const measured = programs.main.sums.filter(({ name }) => !name.startsWith('grad:'))
+    const { segments } = LoopPlan.parse(config.plan)
+    this.segments = segments.length
+    const norms = (name: string) => segments.map(({ loops }, s) => [`${name}.${s}`, new Float32Array(loops)] as const)
     this.sums = Object.fromEntries([
+      ['loss', new Float32Array(1)] as const,
       ...zeros.map(([name, gradient]) => [`grad:${name}`, gradient] as const),
-      ...measured.map(({ name, shape }) => [name, new Float32Array(sizeOf(shape))] as const),
+      ...norms('stateNorm'),
+      ...norms('updateNorm'),
     ])
-    this.segments = measured.filter(({ name }) => name.startsWith('stateNorm.')).length
+    this.norm = new GlobalNorm(executor, shapes)
   }
 
   /** Runs all parts of a batch and sums what they give. */
   async compute(parameters: ParameterStore, parts: readonly MicroBatch[]): Promise<BatchGradients> {
     const { values, version } = parameters
-    for (const { count, inputs } of parts) await this.runner.run({ count, parameters: values, inputs, version })
     for (const sum of Object.values(this.sums)) sum.fill(0)
-    await this.runner.reduce(this.sums, values)
-    const sequences = parts.reduce((total, { count }) => total + count, 0)
+    let [sequences, tokens, flops] = [0, 0, 0]
+    for (const { count, length, inputs } of parts) {
+      const runner = this.runner(length)
+      await runner.step.run({ count, parameters: values, inputs, version })
+      sequences += count
+      tokens += count * length
+      flops += count * runner.flops
+    }
+    for (const length of new Set(parts.map((part) => part.length))) {
+      await this.runner(length).step.reduce(this.sums, values)
+    }
     const perSegment = (name: string) =>
       Array.from({ length: this.segments }, (_, s) => Array.from(this.sums[`${name}.${s}`], (x) => x / sequences))
     return {
@@ -69,6 +79,20 @@ export class GradientComputer {
       gradientNorm: await this.norm.of(this.gradients),
       stateNorm: perSegment('stateNorm'),
       updateNorm: perSegment('updateNorm'),
+      tokens,
+      flops,
     }
+  }
+
+  private runner(length: number) {
+    const known = this.runners.get(length)
+    if (known) return known
+    const programs = trainingPrograms(this.config, length)
+    const runner = {
+      step: new StepRunner(this.executor, programs, this.options),
+      flops: programFlops(programs.main),
+    }
+    this.runners.set(length, runner)
+    return runner
   }
 }

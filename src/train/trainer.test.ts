@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,9 +8,9 @@ import { parameterStore } from '../model/parameters.ts'
 import { defineRecipe, type RecipeInput } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
-import { listCheckpoints, loadCheckpoint } from './checkpoint.ts'
+import { listCheckpoints, loadCheckpoint, saveCheckpoint } from './checkpoint.ts'
 import { readHistory } from './history.ts'
-import { createRun, openRun, type Run } from './run-folder.ts'
+import { createRun, openRun, type Run, recipeHash } from './run-folder.ts'
 import { type StepEvent, type TrainOptions, train } from './trainer.ts'
 
 const executor = referenceExecutor()
@@ -52,6 +52,15 @@ async function filesOf({ path }: Run) {
   const contents = await Promise.all(files.map(read))
   return { checkpoints, contents: contents.map(([file, text]) => [file.slice(path.length), text]) }
 }
+
+/** An executor on which every run of one Program fails. */
+const failingOn = (executor: Executor, program: string, error: Error): Executor => ({
+  ...executor,
+  compile: (compiled, options) => {
+    const executable = executor.compile(compiled, options)
+    return compiled.name === program ? { ...executable, run: () => Promise.reject(error) } : executable
+  },
+})
 
 describe('train', () => {
   it('lowers the loss, and says what it did', async () => {
@@ -122,6 +131,24 @@ describe('train', () => {
     expect(await filesOf(run)).toEqual(await filesOf(through))
   })
 
+  it('cut off in an evaluation, or just after its record, is the same run', async () => {
+    const through = await newRun()
+    await train(through, { executor })
+    const crash = new Error('power cut')
+    const afterwards = await newRun()
+    const onEvaluate = () => {
+      throw crash
+    }
+    await expect(train(afterwards, { executor, onEvaluate })).rejects.toBe(crash)
+    const amid = await newRun()
+    const failing = failingOn(executor, 'evaluate', crash)
+    await expect(train(amid, { executor: failing })).rejects.toBe(crash)
+    for (const run of [afterwards, amid]) {
+      await train(run, { executor })
+      expect(await filesOf(run)).toEqual(await filesOf(through))
+    }
+  })
+
   it('begins again where a crash came before the first checkpoint', async () => {
     const run = await newRun({ steps: 12 })
     const onStep = ({ step }: StepEvent) => {
@@ -140,6 +167,33 @@ describe('train', () => {
     const before = await readFile(join(run.path, 'metrics.jsonl'), 'utf8')
     expect(await train(copy, { executor })).toEqual({ ...first, seconds: (await readHistory(run)).seconds })
     expect(await readFile(join(run.path, 'metrics.jsonl'), 'utf8')).toBe(before)
+  })
+
+  it('is the same curve and model with checkpoints often and with none on the way', async () => {
+    const often = await newRun({ checkpoint: { every: 1, keep: 2 } })
+    const never = await newRun({ checkpoint: { every: 24 } })
+    for (const run of [often, never]) await train(run, { executor })
+    const contentsOf = async ({ path }: Run) =>
+      Promise.all(
+        ['metrics.jsonl', 'checkpoints/step-24/model.safetensors', 'checkpoints/step-24/optimizer.safetensors'].map(
+          (file) => readFile(join(path, file), 'latin1'),
+        ),
+      )
+    expect(await contentsOf(often)).toEqual(await contentsOf(never))
+  })
+
+  it('does not go on under a recipe that was changed by hand, but on any number of threads', async () => {
+    const { path } = await newRun()
+    await trainUntil(await openRun(path), 3)
+    const file = join(path, 'recipe.json')
+    const recipe = JSON.parse(await readFile(file, 'utf8'))
+    await writeFile(file, JSON.stringify({ ...recipe, clip: 2 }))
+    await expect(train(await openRun(path), { executor })).rejects.toThrow(
+      `${join(path, 'checkpoints/step-3')} was trained with another recipe than ${path} holds: put recipe.json back`,
+    )
+    const reversed = Object.fromEntries(Object.entries(recipe).reverse())
+    await writeFile(file, JSON.stringify({ ...reversed, threads: 2 }))
+    expect(await train(await openRun(path), { executor })).toMatchObject({ stopped: 'finished' })
   })
 
   it('is the same for the same seed, and another for another seed', async () => {
@@ -224,13 +278,12 @@ describe('train stops with one line', () => {
     )
 
   it('when the loss is no longer finite, and keeps the last good checkpoint', async () => {
-    const run = await newRun({ steps: 12, checkpoint: { every: 1 } })
+    const run = await newRun()
     await trainUntil(run, 3)
-    const broken = await newRun()
-    await rm(broken.path, { recursive: true })
-    await cp(run.path, broken.path, { recursive: true })
-    const recipe = { ...run.recipe, optimizer: { ...run.recipe.optimizer, lr: 1e30 } }
-    const error = await failure({ ...broken, recipe })
+    const broken = await newRun({ optimizer: { name: 'adamw', lr: 1e30 } })
+    const good = await loadCheckpoint(run)
+    await saveCheckpoint(broken, { ...good, state: { ...good.state, recipe: recipeHash(broken.recipe) } })
+    const error = await failure(broken)
     expect(error).toBeInstanceOf(LatheError)
     const where = `the checkpoint of step 3 in ${broken.path} is kept`
     expect(error.message).toMatch(/^step 5: the (loss|gradient norm) is (NaN|-?Infinity): training stopped, /)

@@ -25,7 +25,7 @@ import {
   toLog,
 } from './history.ts'
 import { lockRun } from './lock.ts'
-import { appendMetrics, appendTiming, type Run } from './run-folder.ts'
+import { appendMetrics, appendTiming, type Run, recipeHash } from './run-folder.ts'
 import { Saver } from './saver.ts'
 import { recipeOptimizer, setUp } from './setup.ts'
 
@@ -115,13 +115,15 @@ class Trainer {
   private parameters: ParameterStore
   /** Updates done. */
   private step = 0
+  /** Spent on them. */
+  private spent = { tokens: 0, flops: 0 }
   private readonly saver: Saver
   private lastSave?: number
   private best: Checkpoint['state']['best'] = null
   private readonly evaluations: EvaluationRecord[] = []
-  private readonly session = { step: 0, secondsBefore: 0, began: performance.now() }
+  private readonly session = { step: 0, spent: this.spent, secondsBefore: 0, began: performance.now() }
   /** Time of the updates since the last record. */
-  private lap = { steps: 0, milliseconds: 0 }
+  private lap = { steps: 0, milliseconds: 0, tokens: 0, flops: 0 }
 
   constructor(
     private readonly run: Run,
@@ -136,7 +138,7 @@ class Trainer {
     this.heldOut = new HeldOut(executor, recipe, setup)
     this.parameters = initialParameters(this.config, recipe.seed)
     this.optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), this.parameters.shapes)
-    this.gradients = new GradientComputer(executor, this.config, this.task.length, this.parameters.shapes, recipe)
+    this.gradients = new GradientComputer(executor, this.config, this.parameters.shapes, recipe)
   }
 
   /** Takes up the newest checkpoint, if there is one. */
@@ -144,9 +146,15 @@ class Trainer {
     const { run, session, options } = this
     const saved = (await listCheckpoints(run)).length > 0 ? await loadCheckpoint(run) : undefined
     if (saved) {
+      if (saved.state.recipe !== recipeHash(run.recipe))
+        throw new LatheError(
+          `${saved.path} was trained with another recipe than ${run.path} holds: put recipe.json back as it was`,
+        )
       this.parameters = parameterStore(this.config, saved.parameters, saved.path)
       this.optimizer.importStates(new Map(saved.optimizer))
       this.best = saved.state.best
+      const { tokens, flops } = saved.state
+      this.spent = session.spent = { tokens, flops }
       this.step = this.lastSave = this.saver.savedStep = session.step = saved.step
     }
     const notes = [...(saved?.warnings ?? []), ...(await rewindRun(run, this.step))]
@@ -189,46 +197,48 @@ class Trainer {
     return drawBatch(this.task, this.step + 1, this.run.recipe)
   }
 
-  private async update({ loss, gradients, gradientNorm, stateNorm, updateNorm }: BatchGradients, began: number) {
-    const { parameters, run, options, session, lap } = this
-    const { optimizer, schedule, steps, clip, batch } = run.recipe
+  private async update(found: BatchGradients, began: number) {
+    const { loss, gradients, gradientNorm, stateNorm, updateNorm } = found
+    const { parameters, run, options, session, lap, spent } = this
+    const { optimizer, schedule, steps, clip } = run.recipe
     const step = this.step + 1
     const rate = optimizer.lr * learningRate(schedule, step, steps)
     const scale = clipScale(gradientNorm, clip)
     await this.optimizer.update({ parameters: parameters.values, gradients, learningRate: rate, step, scale })
     parameters.version = nextVersion()
     this.step = step
+    this.spent = { tokens: spent.tokens + found.tokens, flops: spent.flops + found.flops }
     lap.steps++
     lap.milliseconds += performance.now() - began
+    lap.tokens += found.tokens
+    lap.flops += found.flops
     if (step === 1 || step % logEvery === 0 || step === steps) {
-      const tokens = step * batch * this.task.length
+      const { tokens } = this.spent
       const record = { step, loss, gradientNorm, learningRate: rate, tokens, stateNorm, updateNorm }
       await appendMetrics(run, { ...(record satisfies StepRecord) })
       await this.recordTiming()
     }
-    const sequences = (step - session.step) * batch
     options.onStep?.({
       step,
       loss,
       gradientNorm,
       learningRate: rate,
       accuracy: this.lastEvaluation()?.accuracy,
-      tokens: sequences * this.task.length,
-      flops: sequences * this.gradients.flopsPerSequence,
+      tokens: this.spent.tokens - session.spent.tokens,
+      flops: this.spent.flops - session.spent.flops,
     })
   }
 
   private async recordTiming(): Promise<void> {
-    const { step, lap, task, gradients } = this
-    const sequencesPerSecond = (1000 * lap.steps * this.run.recipe.batch) / lap.milliseconds
+    const { step, lap } = this
     const rates = {
       millisecondsPerStep: lap.milliseconds / lap.steps,
-      tokensPerSecond: sequencesPerSecond * task.length,
-      flopsPerSecond: sequencesPerSecond * gradients.flopsPerSequence,
+      tokensPerSecond: (1000 * lap.tokens) / lap.milliseconds,
+      flopsPerSecond: (1000 * lap.flops) / lap.milliseconds,
     }
     const record: TimingRecord = { step, seconds: this.seconds(), ...(lap.steps > 0 ? rates : {}) }
     await appendTiming(this.run, { ...record })
-    this.lap = { steps: 0, milliseconds: 0 }
+    this.lap = { steps: 0, milliseconds: 0, tokens: 0, flops: 0 }
   }
 
   private seconds(): number {
@@ -299,17 +309,23 @@ class Trainer {
     const named = Object.entries(parameters.values).map(([name, data]) => {
       return [name, { shape: parameters.shapes[name], data }] as const
     })
-    const state = { seed, cursor: step * batch, stage: 0, best: this.best }
+    const state = {
+      seed,
+      cursor: step * batch,
+      stage: 0,
+      recipe: recipeHash(run.recipe),
+      ...this.spent,
+      best: this.best,
+    }
     const optimizer = this.optimizer.exportStates()
     await this.saver.begin({ step, parameters: new Map(named), optimizer, state, config })
     this.lastSave = step
   }
 
   async resultOf(stopped: Stopped): Promise<TrainingResult> {
-    const { step, run, task } = this
+    const { step, run, spent } = this
     if (step > this.session.step) await this.recordTiming()
     const { loss, accuracy } = this.lastEvaluation() ?? {}
-    const sequences = step * run.recipe.batch
     return {
       stopped,
       steps: step,
@@ -317,9 +333,9 @@ class Trainer {
       accuracy,
       evaluations: this.evaluations,
       seconds: step > this.session.step ? this.seconds() : this.session.secondsBefore,
-      tokens: sequences * task.length,
+      tokens: spent.tokens,
       parameters: parameterCount(this.parameters),
-      trainingFlops: sequences * this.gradients.flopsPerSequence,
+      trainingFlops: spent.flops,
       run: run.path,
     }
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LatheError } from '../../settings/error.ts'
+import { whole } from '../../settings/settings.ts'
 import type { RandomStream } from '../../tensor/random.ts'
 import { drawInSplit } from '../split.ts'
 import {
@@ -12,11 +13,6 @@ import {
 } from '../task.ts'
 import { hops } from './definition.ts'
 import { generate } from './generate.ts'
-
-const whole = (min: number, max: number) => {
-  const message = `must be a whole number from ${min} to ${max}`
-  return z.int(message).min(min, message).max(max, message)
-}
 
 const settings = z
   .strictObject({

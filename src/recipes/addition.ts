@@ -1,0 +1,34 @@
+import { defineRecipe, type Recipe } from './recipe.ts'
+
+/**
+ * n-ary addition in the setting of Reasoning with Latent Thoughts (arXiv 2502.17416, §2.1 and A.1). The paper does not
+ * state positions, warmup, norm and activation, clipping and weight decay: those are ours.
+ */
+export function additionPaper(): Recipe {
+  return defineRecipe({
+    name: 'addition',
+    description: 'sums of 2 to 32 numbers of three digits, as in arXiv 2502.17416',
+    task: { name: 'addition', operands: [2, 4, 8, 16, 32], digits: 3, order: 'most' },
+    model: { plan: '1x12', dModel: 256, nHeads: 8, dFf: 1024, positions: 'rope' },
+    steps: 200_000,
+    batch: 1024,
+    optimizer: { name: 'adafactor', lr: 5e-3 },
+    evaluate: { every: 5000, samples: 4096, loops: [1] },
+    checkpoint: { every: 5000 },
+  })
+}
+
+/** The same at a size for two cores: up to 8 numbers, the least significant digit first; sizes and optimizer are ours. */
+export function additionLaptop(): Recipe {
+  return defineRecipe({
+    name: 'addition-laptop',
+    description: "sums of 2, 4 or 8 numbers of three digits: the paper's table at a size for two cores",
+    task: { name: 'addition', operands: [2, 4, 8], digits: 3, order: 'least' },
+    model: { plan: '1x6', dModel: 128, nHeads: 8, dFf: 512, positions: 'rope' },
+    steps: 10_000,
+    batch: 64,
+    optimizer: { name: 'adamw', lr: 1e-3 },
+    evaluate: { every: 500, samples: 1024, loops: [1], target: 0.995 },
+    checkpoint: { every: 500, keep: 1 },
+  })
+}

@@ -1,0 +1,35 @@
+import { defineRecipe, type Recipe } from './recipe.ts'
+
+/**
+ * i-GSM in the setting of Reasoning with Latent Thoughts (arXiv 2502.17416, §2.3 and A.1). The paper does not state the
+ * sizes of its problems, the warmup, norm and activation, clipping and weight decay: those are ours, and so is fresh data
+ * in place of 4M problems.
+ */
+export function igsmPaper(): Recipe {
+  return defineRecipe({
+    name: 'igsm',
+    description: 'i-GSM as in arXiv 2502.17416, at sizes of problems that are ours',
+    task: { name: 'igsm', minNodes: 8, maxNodes: 14, operands: 3, steps: 'full', maxLength: 384 },
+    model: { plan: '1x8', dModel: 128, nHeads: 8, dFf: 512, positions: 'rope' },
+    steps: 200_000,
+    batch: 256,
+    optimizer: { name: 'adafactor', lr: 1e-3 },
+    evaluate: { every: 5000, samples: 4096, loops: [1] },
+    checkpoint: { every: 5000 },
+  })
+}
+
+/** The same at a size for two cores: problems of 6 to 8 definitions in at most 128 tokens; sizes and optimizer are ours. */
+export function igsmLaptop(): Recipe {
+  return defineRecipe({
+    ...igsmPaper(),
+    name: 'igsm-laptop',
+    description: 'i-GSM of 6 to 8 definitions: the paper at a size for two cores',
+    task: { name: 'igsm' },
+    steps: 5000,
+    batch: 32,
+    optimizer: { name: 'adamw', lr: 1e-3 },
+    evaluate: { every: 500, samples: 512, loops: [1], target: 0.99 },
+    checkpoint: { every: 500, keep: 1 },
+  })
+}

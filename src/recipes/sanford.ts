@@ -1,0 +1,33 @@
+import { defineRecipe, type Recipe } from './recipe.ts'
+
+/**
+ * Hop induction in the setting of Sanford, Hsu and Telgarsky (arXiv 2402.09268; repository chsanford/hop-induction-heads):
+ * a GPT-2 of width 128, here with its LayerNorm, biases and learned positions, and with clipping at 1, which is ours.
+ */
+export function sanfordPaper(): Recipe {
+  return defineRecipe({
+    name: 'sanford',
+    description: '0 to 16 hops in 98 letters, loss everywhere, as in arXiv 2402.09268',
+    task: { name: 'sanford' },
+    model: { plan: '6', dModel: 128, nHeads: 4, norm: 'layer', bias: true, positions: 'learned', tiedHead: true },
+    steps: 100_000,
+    batch: 32,
+    optimizer: { name: 'adamw', lr: 1e-4 },
+    schedule: { name: 'linear', warmup: 1000 },
+    evaluate: { every: 2500, samples: 512 },
+    checkpoint: { every: 2500, keep: 1 },
+  })
+}
+
+/** The same in a tenth of the updates at five times the rate; both are ours. */
+export function sanfordLaptop(): Recipe {
+  return defineRecipe({
+    ...sanfordPaper(),
+    name: 'sanford-laptop',
+    steps: 10_000,
+    optimizer: { name: 'adamw', lr: 5e-4 },
+    schedule: { name: 'linear', warmup: 500 },
+    evaluate: { every: 1000, samples: 512 },
+    checkpoint: { every: 500, keep: 1 },
+  })
+}

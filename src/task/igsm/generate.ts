@@ -1,0 +1,94 @@
+import type { RandomStream } from '../../tensor/random.ts'
+import type { Definition, Problem, Term } from './definition.ts'
+
+export interface Sizes {
+  readonly minNodes: number
+  readonly maxNodes: number
+  readonly operands: number
+  readonly distractors: number
+  readonly letters: number
+  readonly modulus: number
+}
+
+/** Pairs of entities on consecutive levels, of four: how many names there are. */
+export const edgesOf = (letters: number) => 3 * (letters / 4) ** 2
+
+/**
+ * A random problem. The paper gives neither sizes nor a law (arXiv 2502.17416, A.1); this law is ours, after the two
+ * examples of the paper and its poster, and after Ye et al. (arXiv 2407.20311):
+ *
+ * - definitions: from `minNodes` to `maxNodes`, each number as likely;
+ * - names: the entities A, B, C, … stand on four levels; a name is an edge X#Y of the structure graph, a uniform choice
+ *   among the pairs of consecutive levels;
+ * - dependencies: the first node is a constant, the only one. Of all nodes a share `distractors` is not needed, but two
+ *   always are. Needed nodes are linked from the query, the last of them, down: each has 1 to `operands` operands among
+ *   those before it, and where no later node uses the one just before it, that is one of them. So the query needs them
+ *   all. Distractors are over any nodes before them, the query among these;
+ * - expressions: one operand is copied, two are added or subtracted, more are added. Half of them have a constant
+ *   besides, as a last summand or as the factor of all, and never one that changes nothing;
+ * - as a function of the constant the query is a · constant + b; unless a has an inverse, the expressions are drawn
+ *   again. So every answer is as likely as any other, even to whoever knows all but the constant;
+ * - the order of the definitions is uniform.
+ */
+export function generate(random: RandomStream, sizes: Sizes): Problem {
+  const count = sizes.minNodes + random.integer(sizes.maxNodes - sizes.minNodes + 1)
+  const needed = Math.max(2, count - Math.round(sizes.distractors * count))
+  const names = drawNames(random, count, sizes.letters)
+  const query = names[needed - 1]!
+  let definitions: Definition[]
+  do definitions = drawDefinitions(random, names, needed, sizes)
+  while (!decides(definitions, query, sizes.modulus))
+  return { definitions: random.shuffle(definitions), query }
+}
+
+function drawNames(random: RandomStream, count: number, letters: number): string[] {
+  const edges = new Set<number>()
+  while (edges.size < count) edges.add(random.integer(edgesOf(letters)))
+  const width = letters / 4
+  const letter = (level: number, place: number) => String.fromCharCode(65 + level * width + place)
+  return Array.from(edges, (edge) => {
+    const level = Math.floor(edge / width ** 2)
+    return `${letter(level, Math.floor(edge / width) % width)}#${letter(level + 1, edge % width)}`
+  })
+}
+
+/** Definitions in an order in which each needs only those before it; the first is the constant. */
+function drawDefinitions(random: RandomStream, names: string[], needed: number, sizes: Sizes): Definition[] {
+  const definitions: Definition[] = []
+  const used = new Set<number>()
+  for (let node = names.length - 1; node > 0; node--) {
+    const operands = new Set<number>()
+    if (node < needed && !used.has(node - 1)) operands.add(node - 1)
+    const wanted = Math.min(node, 1 + random.integer(sizes.operands))
+    while (operands.size < wanted) operands.add(random.integer(node))
+    if (node < needed) for (const operand of operands) used.add(operand)
+    const operandNames = random.shuffle(Array.from(operands, (operand) => names[operand]!))
+    definitions.push({ name: names[node]!, ...drawExpression(random, operandNames, sizes.modulus) })
+  }
+  definitions.push({ name: names[0]!, terms: [{ sign: 1, operand: random.integer(sizes.modulus) }] })
+  return definitions.reverse()
+}
+
+function drawExpression(random: RandomStream, names: string[], modulus: number): Omit<Definition, 'name'> {
+  const sign = names.length === 2 && random.integer(2) === 0 ? -1 : 1
+  const terms = names.map((operand, i): Term => ({ sign: i === 0 ? 1 : sign, operand }))
+  const constant = random.integer(4)
+  if (constant === 0) return { factor: 2 + random.integer(modulus - 2), terms }
+  if (constant === 1) return { terms: [...terms, { sign: 1, operand: 1 + random.integer(modulus - 1) }] }
+  return { terms }
+}
+
+/** Whether the query takes every value as the constant does: whether its multiple of the constant has an inverse. */
+function decides([constant, ...others]: readonly Definition[], query: string, modulus: number): boolean {
+  const multiples = new Map([[constant!.name, 1]])
+  for (const { name, factor = 1, terms } of others) {
+    let sum = 0
+    for (const { sign, operand } of terms) if (typeof operand === 'string') sum += sign * multiples.get(operand)!
+    multiples.set(name, (factor * sum) % modulus)
+  }
+  return greatestCommonDivisor(multiples.get(query)!, modulus) === 1
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? Math.abs(a) : greatestCommonDivisor(b, a % b)
+}
