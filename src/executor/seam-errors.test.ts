@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { lower } from '../compile/index.ts'
-import { input, output, parameter, trace } from '../graph/index.ts'
-import { embed, mul, reshape } from '../ops/index.ts'
+import { input, output, parameter, state, trace } from '../graph/index.ts'
+import { append, embed, mul, reshape } from '../ops/index.ts'
 import { nativeExecutor, nativeIsBuilt, referenceExecutor } from './index.ts'
 
 const executors = [referenceExecutor(), ...(nativeIsBuilt() ? [nativeExecutor({ precision: 'f32', threads: 2 })] : [])]
@@ -19,9 +19,27 @@ describe.each(executors)('on $name', (executor) => {
     const executable = executor.compile(lower(lookup))
     const run = (ids: number[]) =>
       executable.run({ count: 1, parameters: { table: new Float32Array(8) }, inputs: { ids: Int32Array.from(ids) } })
-    await expect(run([0, 4, 1])).rejects.toThrow('lookup: input ids holds 4 at 1; its table has rows 0 to 3')
+    await expect(run([0, 4, 1])).rejects.toThrow('lookup: input ids holds 4 at 1; it must be from 0 to 3')
     await expect(run([0, 1, -1])).rejects.toThrow('holds -1 at 2')
     expect((await run([3, 0, 1])).y).toHaveLength(6)
+  })
+
+  it('rows are not appended outside of their state', async () => {
+    const graph = trace('cache', () => {
+      const i32 = (name: string) => input(name, [], 'i32')
+      output('view', append(state('slots', [2, 3, 1]), i32('slot'), input('rows', [2, 1]), i32('start')))
+    })
+    const executable = executor.compile(lower(graph))
+    const slots = new Float32Array(6)
+    const run = (slot: number, start: number) => {
+      const inputs = { slot: Int32Array.of(slot), start: Int32Array.of(start), rows: Float32Array.of(1, 2) }
+      return executable.run({ count: 1, inputs, states: { slots } })
+    }
+    await expect(run(0, 2)).rejects.toThrow('cache: input start holds 2 at 0; it must be from 0 to 1')
+    await expect(run(2, 0)).rejects.toThrow('cache: input slot holds 2 at 0; it must be from 0 to 1')
+    expect([...slots]).toEqual([0, 0, 0, 0, 0, 0])
+    await run(1, 1)
+    expect([...slots]).toEqual([0, 0, 0, 0, 1, 2])
   })
 
   it('one executable with parameters cannot come twice in runAll', async () => {

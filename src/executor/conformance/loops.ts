@@ -6,6 +6,7 @@ import {
   add,
   attention,
   concat,
+  div,
   embed,
   fill,
   linearCrossEntropy,
@@ -18,7 +19,10 @@ import {
   slice,
   softmax,
   sub,
+  sumRows,
+  sumTo,
   takeRow,
+  transpose,
   unary,
   where,
 } from '../../ops/index.ts'
@@ -297,6 +301,32 @@ const models: LoopCase[] = [
         return { carry: { x: next }, collect: { losses } }
       })
       return collected.losses
+    },
+  },
+  {
+    name: 'another kind of model: input injection, a gated memory bank, linear attention, the head in the loop',
+    samples: {
+      x: f32([5, 4]),
+      gain: f32([4]),
+      memory: f32([3, 4]),
+      head: f32([7, 4]),
+      targets: i32([3, 5], below(7)),
+      ...Object.fromEntries(['q', 'k', 'v', 'gate', 'lq', 'lk', 'lv'].map((n) => [n, f32([4, 4], scaled(0.5))])),
+    },
+    expression(loop, { x: input, gain, memory, head, targets, q, k, v, gate, lq, lk, lv }) {
+      const feature = (t: Tensor) => unary('exp', mul(t, 0.7))
+      const { carry, collected } = loop({ count: 3, carry: { x: input } }, ({ x }, { index }) => {
+        const h = norm('rms', add(x, input), gain)
+        const keys = matmul(norm('rms', memory, gain), k)
+        const recalled = attention(matmul(h, q), keys, matmul(memory, v), { nHeads: 2, causal: false })
+        const gated = mul(unary('sigmoid', matmul(h, gate)), recalled)
+        const [query, key] = [feature(matmul(h, lq)), feature(matmul(h, lk))]
+        const mixed = matmul(query, matmul(transpose(key), matmul(h, lv)))
+        const next = add(add(x, gated), div(mixed, sumRows(mul(query, sumTo(key, [1, 4])))))
+        const { losses } = linearCrossEntropy(next, head, takeRow(targets, index))
+        return { carry: { x: next }, collect: { losses } }
+      })
+      return join(carry.x, collected.losses)
     },
   },
   {

@@ -25,6 +25,8 @@ class Lowering implements Lowerer {
   private readonly uses: UseTable
   private readonly constants = new Map<number, number>()
   private readonly slices = new Map<number, SliceOf>()
+  /** Of the loop of each index. */
+  private readonly depths = new Map<number, number>()
   private readonly outputs = new Map<number, number>()
   /** Values that one `accumulate` alone reads, in the list where they are made: they are added as they are made. */
   private readonly sumOf = new Map<number, number>()
@@ -140,10 +142,26 @@ class Lowering implements Lowerer {
       else if (op === 'accumulate') {
         const target = { sum: this.sumIndex(attributes.name as string) }
         steps.push(this.copy(inputs[0], target))
+      } else if (op === 'append' && this.shareSlot(instruction)) {
+        steps.push({ ...kernelStep(instruction, this), writes: [undefined] })
       } else steps.push(kernelStep(instruction, this))
     }
     close()
     return steps
+  }
+
+  /**
+   * Makes what an append returns the slot itself, not a copy, where nothing else writes to it in time: the state has no
+   * other append, this one's slot is its loop's index or the only one, and no later iteration reads it. Says if it did.
+   */
+  private shareSlot({ inputs: [slots, slot], outputs: [view] }: Instruction): boolean {
+    const depth = this.depths.get(slot)
+    const isState = this.program.states.some(({ value }) => value === slots)
+    if (!isState || this.uses.of(slots).by.length > 1 || this.uses.of(view).edge) return false
+    if (this.type(slots).shape[0] === 1) this.uses.aliases.set(view, slots)
+    else if (depth !== undefined) this.slices.set(view, { stack: slots, depth })
+    else return false
+    return true
   }
 
   private groupTarget(value: number, inside: ReadonlySet<Instruction>): Target {
@@ -159,6 +177,7 @@ class Lowering implements Lowerer {
   /** A loop: first carries are copied in; inside, slices are views; a collected value is made in its stack. */
   private loop({ inputs, outputs, attributes }: Instruction, block: Block, depth: number): Step[] {
     const { carry, next, scanned, collected, index } = block
+    this.depths.set(index, depth)
     scanned.forEach((v, i) => {
       this.slices.set(v, { stack: inputs[carry.length + i], depth })
     })
