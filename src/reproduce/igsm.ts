@@ -1,0 +1,62 @@
+import { igsmLaptop, igsmPaper, type Recipe } from '../recipes/index.ts'
+import type { PublishedTable, Scale } from './table.ts'
+
+const plans = ['8', '1', '1x2', '1x4', '1x8', '2', '2x2', '2x4', '4', '4x2']
+
+const scale = (model: Recipe, notes: readonly string[], samples: number): Scale => ({
+  notes: [
+    ...notes,
+    'Final answer: the last value of a solution that the model writes greedily; what the paper measures is not stated.',
+  ],
+  rows: plans.map((plan) => ({ plan })),
+  models: [model],
+  columns: [
+    { title: 'final answer', model: 0, written: true, like: 'accuracy' },
+    { title: 'whole solution', model: 0 },
+  ],
+  samples,
+})
+
+/** Reasoning with Latent Thoughts (arXiv 2502.17416), Table 2. */
+export const igsmTable: PublishedTable = {
+  name: 'lt-table2-igsm',
+  title: 'i-GSM: k layers looped L times beside k and kL layers',
+  source: 'Saunshi et al. 2025 (arXiv 2502.17416), Table 2',
+  measure: 'accuracy',
+  published: {
+    columns: ['accuracy'],
+    rows: {
+      '8': [0.732],
+      '1': [0.245],
+      '1x2': [0.523],
+      '1x4': [0.699],
+      '1x8': [0.732],
+      '2': [0.54],
+      '2x2': [0.669],
+      '2x4': [0.736],
+      '4': [0.713],
+      '4x2': [0.716],
+    },
+  },
+  scales: {
+    laptop: () =>
+      scale(
+        igsmLaptop(),
+        [
+          'Laptop scale: problems of 6 to 8 definitions with one or two names each, solutions by values alone, at most 128 tokens; ' +
+            'AdamW instead of Adafactor.',
+        ],
+        2048,
+      ),
+    paper: () =>
+      scale(
+        igsmPaper(),
+        [
+          'The published model and optimizer. Not stated there, and ours: 8 to 14 definitions of up to three names, a warmup of ' +
+            '2 %, RMSNorm, GELU, clipping at 1, no weight decay, fresh problems in place of 4M.',
+        ],
+        16_384,
+      ),
+  },
+  fit: true,
+}

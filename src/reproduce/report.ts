@@ -1,0 +1,171 @@
+/**
+ * A reproduced table as Markdown and as one HTML page: ours beside the paper's, figures, what more loops do.
+ */
+import { LoopPlan } from '../plan/index.ts'
+import {
+  type Column,
+  formatFlops,
+  formatInteger,
+  formatLoss,
+  formatParameters,
+  formatPercent,
+  htmlReport,
+  htmlTable,
+  loopSweepFigure,
+  markdownTable,
+} from '../report/index.ts'
+import { depthFigure } from './depth-figure.ts'
+import { findings, fitFindings, sweepFindings } from './sentences.ts'
+import type { Measured, Summary, SummaryRow } from './summary.ts'
+
+/** What a table was made with, for its foot. */
+export interface Provenance {
+  readonly command: string
+  readonly cpu: string
+  readonly commit: string | null
+  readonly executor: string
+  readonly seeds: number
+  readonly date: string
+}
+
+type TableRow = Record<string, string>
+
+/** The columns and rows of the table as text: plan, cost, and for every column ours and the paper's. */
+export function tableOf({ table, scale, rows }: Summary): { columns: Column<TableRow>[]; rows: TableRow[] } {
+  const right = (key: string, title = key): Column<TableRow> => ({ key, title, align: 'right' })
+  const columns = [
+    { key: 'plan', title: 'plan' },
+    right('params'),
+    right('depth'),
+    right('FLOPs'),
+    right('steps'),
+    ...scale.columns.flatMap(({ title, like }) => [
+      right(title),
+      ...(table.published.columns.length > 0 ? [right(`paper ${title}`, `paper${like ? `, ${like}` : ''}`)] : []),
+    ]),
+  ]
+  const cell = (row: SummaryRow, title: string) => row.cells[title]
+  return {
+    columns,
+    rows: rows.map((row) => ({
+      plan: row.plan,
+      params: formatParameters(row.parameters),
+      depth: String(row.effectiveDepth),
+      FLOPs: formatFlops(row.trainingFlops),
+      steps: row.steps[0] === row.steps[1] ? formatInteger(row.steps[0]) : row.steps.map(formatInteger).join('–'),
+      ...Object.fromEntries(
+        scale.columns.flatMap(({ title }) => [
+          [title, cell(row, title) ? spread(cell(row, title)) : '–'],
+          [`paper ${title}`, percent(cell(row, title)?.published)],
+        ]),
+      ),
+    })),
+  }
+}
+
+const percent = (x: number | undefined) => (x === undefined ? '–' : (100 * x).toFixed(1))
+const spread = ({ mean, deviation }: Measured) =>
+  deviation === undefined ? percent(mean) : `${percent(mean)} ± ${percent(deviation)}`
+
+/** Chance and shortcuts of every column, in a sentence each. */
+export function levelSentences({ levels }: Summary): string[] {
+  return Object.entries(levels).map(([title, { chance, shortcuts }]) => {
+    const known = shortcuts.map(({ name, accuracy }) => `${name} ${formatPercent(accuracy)}`)
+    return `${title}: chance ${formatPercent(chance)}${known.length > 0 ? `; shortcuts: ${known.join(', ')}` : ''}.`
+  })
+}
+
+const caption = ({ table }: Summary, { seeds }: Provenance) =>
+  `${table.measure === 'error' ? 'Error' : 'Accuracy'} in percent on held-out samples, ` +
+  `${seeds === 1 ? 'one seed' : `mean ± standard deviation over ${seeds} seeds`}; params: all parameters; FLOPs: of one training; ` +
+  'steps: updates, fewer where a solved row stopped early.'
+
+const foot = ({ command, cpu, commit, executor, date }: Provenance) =>
+  `${date}, \`${command}\`, commit ${commit?.slice(0, 7) ?? 'of a release'}, ${cpu}, ${executor}.`
+
+/** The Markdown page. */
+export function markdownReport(summary: Summary, provenance: Provenance): string {
+  const { table, scale } = summary
+  const { columns, rows } = tableOf(summary)
+  const list = (sentences: readonly string[]) => sentences.map((sentence) => `- ${sentence}`).join('\n')
+  const sweeps = sweepFindings(summary)
+  return `${[
+    `# ${table.title}`,
+    `After ${table.source}. ${scale.notes.join(' ')}`,
+    markdownTable(columns, rows),
+    caption(summary, provenance),
+    list([...findings(summary), ...fitFindings(summary)]),
+    '## Levels to compare with',
+    list(levelSentences(summary)),
+    ...(sweeps.length > 0 ? ['## Fewer loops, more loops', list(sweeps)] : []),
+    foot(provenance),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')}\n`
+}
+
+/** The HTML page, with figures. */
+export function htmlPage(summary: Summary, provenance: Provenance): string {
+  const { table, scale, levels } = summary
+  const { columns, rows } = tableOf(summary)
+  const figures = scale.columns.map(({ title }) => ({
+    figure: depthFigure(summary, title),
+    caption: `${title}: ${table.measure} against effective depth; chance dashed.`,
+  }))
+  return htmlReport({
+    title: table.title,
+    summary: findings(summary),
+    sections: [
+      {
+        heading: 'Ours beside the paper’s',
+        body: [
+          `After ${table.source}.`,
+          ...scale.notes,
+          { table: htmlTable(columns, rows), caption: caption(summary, provenance) },
+          ...levelSentences(summary),
+        ],
+      },
+      { heading: 'Depth', body: [...fitFindings(summary), ...figures] },
+      ...scale.models.flatMap((recipe, model) => {
+        const looped = summary.rows.filter((row) => row.sweeps[model].length > 0)
+        if (looped.length === 0) return []
+        const { title } = scale.columns.find((column) => column.model === model)!
+        const figure = loopSweepFigure({
+          series: looped.map((row) => ({
+            label: row.plan,
+            points: row.sweeps[model],
+            trainedLoops: Math.max(...LoopPlan.parse(row.plan).segments.map(({ loops }) => loops)),
+          })),
+          chance: levels[title].chance,
+          references: [],
+        })
+        return [
+          {
+            heading: `Fewer loops, more loops: ${recipe.name}`,
+            body: [
+              ...sweepFindings({ ...summary, rows: looped }),
+              { figure, caption: 'Accuracy against evaluated loops, as trained ringed.' },
+              { table: htmlTable(sweepColumns, sweepRows(looped, model)), caption: 'The same in numbers.' },
+            ],
+          },
+        ]
+      }),
+    ],
+    footer: foot(provenance),
+  })
+}
+
+const sweepColumns = ['plan', 'loops', 'depth', 'accuracy', 'loss'].map(
+  (key): Column<TableRow> => ({ key, title: key, align: key === 'plan' ? 'left' : 'right' }),
+)
+
+const sweepRows = (rows: readonly SummaryRow[], model: number): TableRow[] =>
+  rows.flatMap(({ plan, sweeps }) =>
+    sweeps[model].map(({ loops, accuracy, loss }) => ({
+      plan,
+      loops: String(loops),
+      depth: String(LoopPlan.parse(plan).withLoops(loops).effectiveDepth),
+      accuracy: formatPercent(accuracy),
+      loss: formatLoss(loss),
+    })),
+  )

@@ -1,0 +1,89 @@
+/**
+ * Makes a published table again: trains what is missing, goes on with what was interrupted, measures all.
+ */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Executor } from '../executor/index.ts'
+import { applySettings, type Recipe, resolveRecipe } from '../recipes/index.ts'
+import { LatheError } from '../settings/error.ts'
+import {
+  createRun,
+  defaultRunName,
+  type Machine,
+  openRun,
+  type Run,
+  recipeHash,
+  type TrainingResult,
+} from '../train/index.ts'
+import { type Outcome, outcomeOf, storedOutcome } from './outcome.ts'
+import type { Row, Scale } from './table.ts'
+
+/** One training of a table. */
+export interface Cell {
+  readonly row: Row
+  /** Index of the scale's model. */
+  readonly model: number
+  readonly seed: number
+  readonly recipe: Recipe
+  readonly path: string
+}
+
+/** The trainings of a table, seed by seed, so that the table is whole for one seed before the next begins. */
+export function cellsOf(
+  scale: Scale,
+  { seeds, folder, settings = [] }: { seeds: number; folder: string; settings?: readonly string[] },
+): Cell[] {
+  const numbers = Array.from({ length: seeds }, (_, seed) => seed)
+  return numbers.flatMap((seed) =>
+    scale.models.flatMap((base, model) =>
+      scale.rows.map((row) => {
+        const recipe = applySettings(base, [...settings, `model.plan=${row.plan}`, `seed=${seed}`])
+        return { row, model, seed, recipe, path: join(folder, defaultRunName(recipe)) }
+      }),
+    ),
+  )
+}
+
+export interface ReproduceOptions {
+  readonly executor: Executor
+  readonly machine: Machine
+  /** Trains a run to its end, from where it stands. */
+  readonly train: (run: Run, cell: Cell) => Promise<TrainingResult>
+}
+
+/** What became of a cell. */
+export interface CellResult {
+  readonly cell: Cell
+  readonly outcome: Outcome
+}
+
+/**
+ * Trains and measures the cells one after another and hands out each that is done; ends early when a training was told
+ * to stop. Called again, it does only what is missing. Throws a LatheError for a folder that holds another recipe.
+ */
+export async function* reproduce(
+  scale: Scale,
+  cells: readonly Cell[],
+  { executor, machine, train }: ReproduceOptions,
+): AsyncGenerator<CellResult> {
+  for (const cell of cells) {
+    const run = await runOf(cell, machine)
+    const columns = scale.columns.filter(({ model }) => model === cell.model)
+    const before = await storedOutcome(run.path, scale, columns)
+    if (before) {
+      yield { cell, outcome: before }
+      continue
+    }
+    const { stopped } = await train(run, cell)
+    if (stopped === 'interrupted') return
+    yield { cell, outcome: await outcomeOf(run, scale, columns, executor) }
+  }
+}
+
+async function runOf({ recipe, path }: Cell, machine: Machine): Promise<Run> {
+  const isThere = await stat(path).catch(() => undefined)
+  if (!isThere) return createRun(recipe, machine, { path })
+  const run = await openRun(path)
+  if (recipeHash(run.recipe) === recipeHash(resolveRecipe(recipe))) return run
+  throw new LatheError(`${path} was trained with another recipe: move it away, or give another --out`)
+}

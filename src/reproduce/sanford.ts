@@ -1,0 +1,34 @@
+import { type Recipe, sanfordLaptop, sanfordPaper } from '../recipes/index.ts'
+import type { PublishedTable, Scale } from './table.ts'
+
+const hops = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16]
+
+const scale = (model: Recipe, notes: readonly string[]): Scale => ({
+  notes: [...notes, 'Error: the share of wrong letters over the positions with a defined hop.'],
+  rows: ['2', '3', '4', '5', '6'].map((plan) => ({ plan })),
+  models: [model],
+  columns: hops.map((h) => ({ title: `${h} hops`, model: 0, task: { ...model.task, only: h } })),
+  samples: 100,
+})
+
+/** Sanford, Hsu and Telgarsky (arXiv 2402.09268): error by depth and hop count, online data, 4 heads. */
+export const sanfordTable: PublishedTable = {
+  name: 'sanford-depth',
+  title: 'Hop induction: how deep must a transformer be for how many hops',
+  source: 'Sanford et al. 2024 (arXiv 2402.09268), errors of the repository chsanford/hop-induction-heads, 4 heads',
+  measure: 'error',
+  published: {
+    columns: hops.map((h) => `${h} hops`),
+    rows: {
+      '2': [0, 0.01, 0.14, 0.346, 0.423, 0.543, 0.588, 0.616, 0.658, 0.692, 0.72, 0.73, 0.737],
+      '3': [0, 0.003, 0.008, 0.048, 0.15, 0.277, 0.359, 0.422, 0.456, 0.574, 0.644, 0.672, 0.706],
+      '4': [0, 0.001, 0.003, 0.005, 0.015, 0.034, 0.062, 0.109, 0.216, 0.359, 0.467, 0.533, 0.612],
+      '5': [0, 0.001, 0.001, 0.001, 0.003, 0.012, 0.015, 0.017, 0.037, 0.103, 0.218, 0.339, 0.414],
+      '6': [0, 0, 0, 0.001, 0.002, 0.003, 0.003, 0.007, 0.006, 0.01, 0.012, 0.027, 0.062],
+    },
+  },
+  scales: {
+    laptop: () => scale(sanfordLaptop(), ['Laptop scale: a tenth of the updates at five times the learning rate.']),
+    paper: () => scale(sanfordPaper(), ['The published setting; clipping at 1 is ours.']),
+  },
+}

@@ -1,0 +1,117 @@
+import { LoopPlan } from '../plan/index.ts'
+import { formatPercent } from '../report/index.ts'
+import { fitLog, type LogFit, slopeRatio } from './scaling-fit.ts'
+import type { Summary, SummaryRow, SweepPoint } from './summary.ts'
+
+/** What the table shows, in plain sentences: every looped row beside its baselines, ours and the paper's. */
+export function findings(summary: Summary): string[] {
+  const looped = summary.rows.filter(isLooped)
+  return looped.length > 0 ? looped.flatMap((row) => comparison(summary, row)) : depthFindings(summary)
+}
+
+/** Of plain plans alone: in which columns every deeper row is better. */
+function depthFindings({ table, scale, rows }: Summary): string[] {
+  const byDepth = rows.toSorted((a, b) => a.effectiveDepth - b.effectiveDepth)
+  if (byDepth.length < 2) return []
+  const better = (title: string) =>
+    byDepth.slice(1).every((row, i) => {
+      const [deep, shallow] = [row, byDepth[i]].map(({ cells }) => cells[title]?.mean ?? Number.NaN)
+      return table.measure === 'error' ? deep < shallow : deep > shallow
+    })
+  const titles = scale.columns.map(({ title }) => title)
+  const list = (some: readonly string[]) => (some.length > 0 ? some.join(', ') : 'none')
+  return [
+    `From depth ${byDepth[0].effectiveDepth} to ${byDepth.at(-1)!.effectiveDepth}, every deeper row is better at: ` +
+      `${list(titles.filter(better))}; not at: ${list(titles.filter((title) => !better(title)))}.`,
+  ]
+}
+
+function comparison({ table, scale, rows }: Summary, row: SummaryRow): string[] {
+  const plan = LoopPlan.parse(row.plan)
+  const beside = [
+    { other: plan.isoParameter(), same: 'the same parameters' },
+    { other: plan.isoFlop(), same: 'the same FLOPs' },
+  ]
+  return scale.columns.flatMap(({ title }) => {
+    const own = row.cells[title]
+    const parts = beside.flatMap(({ other, same }) => {
+      const cell = rows.find((candidate) => candidate.plan === other.toString())?.cells[title]
+      if (!own || !cell) return []
+      const paper =
+        own.published === undefined || cell.published === undefined
+          ? ''
+          : ` (paper: ${distance(own.published - cell.published)})`
+      return [`${distance(own.mean - cell.mean)} \`${other}\` of ${same}${paper}`]
+    })
+    if (!own || parts.length === 0) return []
+    const measure = table.measure === 'error' ? 'error ' : ''
+    return [`${title}: \`${row.plan}\` has ${measure}${formatPercent(own.mean)}, ${parts.join(', and ')}.`]
+  })
+}
+
+function distance(difference: number): string {
+  const points = Math.abs(100 * difference)
+  return points < 0.05 ? '0.0 points from' : `${points.toFixed(1)} points ${difference > 0 ? 'above' : 'below'}`
+}
+
+/** Whether more loops than trained help or hurt: a sentence for every looped row and model. */
+export function sweepFindings({ scale, rows }: Summary): string[] {
+  return rows.filter(isLooped).flatMap((row) =>
+    row.sweeps.flatMap((sweep, model) => {
+      if (sweep.length === 0) return []
+      const title = scale.columns.filter((column) => column.model === model).map((column) => column.title)
+      return [`${title.join(', ')}: ${sweepFinding(row, sweep)}`]
+    }),
+  )
+}
+
+// Ours: less than this, in accuracy, is called no difference.
+const noise = 0.01
+
+function sweepFinding({ plan }: SummaryRow, sweep: readonly SweepPoint[]): string {
+  const trained = Math.max(...LoopPlan.parse(plan).segments.map(({ loops }) => loops))
+  const at = (loops: number) => sweep.find((point) => point.loops === loops)!.accuracy
+  const more = sweep.filter(({ loops }) => loops > trained)
+  const best = more.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
+  const last = more.at(-1)!
+  const verdict =
+    best.accuracy > at(trained) + noise
+      ? `more loops help, up to ${formatPercent(best.accuracy)} at ${best.loops}`
+      : last.accuracy < at(trained) - noise
+        ? `more loops hurt, down to ${formatPercent(last.accuracy)} at ${last.loops}`
+        : `more loops change nothing, up to ${last.loops}`
+  return `\`${plan}\`, trained with ${trained} loops at ${formatPercent(at(trained))}: ${verdict}.`
+}
+
+/** How accuracy grows with effective depth, of the smallest looped block and of plain plans, where the table asks for it. */
+export function fitFindings({ table, scale, rows }: Summary): string[] {
+  if (!table.fit) return []
+  const blockOf = ({ plan }: SummaryRow) => LoopPlan.parse(plan).isoParameter().toString()
+  const [block] = rows
+    .filter(isLooped)
+    .map(blockOf)
+    .sort((a, b) => Number(a) - Number(b))
+  return scale.columns.flatMap(({ title }) => {
+    const pointsOf = (own: readonly SummaryRow[]) =>
+      own.flatMap(({ effectiveDepth, cells }) =>
+        (cells[title]?.values ?? []).map((accuracy) => ({ depth: effectiveDepth, accuracy })),
+      )
+    const looped = pointsOf(rows.filter((row) => blockOf(row) === block))
+    const plain = pointsOf(rows.filter((row) => !isLooped(row)))
+    const enough = [looped, plain].every((points) => new Set(points.map(({ depth }) => depth)).size >= 3)
+    if (!enough) return []
+    const [a, b] = [fitLog(looped), fitLog(plain)]
+    const { ratio, interval } = slopeRatio(a, b)
+    const range = interval ? `(95 %: ${formatRange(interval)})` : '(no interval: the plain slope may be zero)'
+    return [
+      `${title}: accuracy = α ln D + β has α = ${slope(a)} for \`${block}\` looped and ${slope(b)} for plain plans; ` +
+        `their ratio is ${ratio.toFixed(2)} ${range}.`,
+    ]
+  })
+}
+
+const formatRange = ([low, high]: readonly [number, number]) => `${low.toFixed(2)} to ${high.toFixed(2)}`
+const slope = ({ alpha, interval, r2 }: LogFit) =>
+  `${alpha.toFixed(3)} (95 %: ${formatRange(interval)}; R² ${r2.toFixed(2)})`
+
+const isLooped = ({ plan }: SummaryRow) => LoopPlan.parse(plan).isLooped

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest'
+import { defineRecipe } from '../recipes/index.ts'
+import { depthFigure } from './depth-figure.ts'
+import {
+  type CellResult,
+  cellsOf,
+  findings,
+  htmlPage,
+  type PublishedTable,
+  type Scale,
+  summarize,
+  sweepFindings,
+} from './index.ts'
+
+const recipe = defineRecipe({
+  name: 'r',
+  task: { name: 'phop', n: 16, p: 2 },
+  model: { plan: '1', dModel: 16, nHeads: 2 },
+  steps: 10,
+})
+const scale: Scale = {
+  notes: ['A note.'],
+  rows: [{ plan: '4' }, { plan: '1' }, { plan: '1x4' }],
+  models: [recipe],
+  columns: [{ title: 'p = 2', model: 0, like: 'p = 16' }],
+  samples: 100,
+}
+const table: PublishedTable = {
+  name: 't',
+  title: 'A table',
+  source: 'A paper',
+  measure: 'accuracy',
+  published: { columns: ['p = 16'], rows: { '4': [0.999], '1': [0.5], '1x4': [0.99] } },
+  scales: { laptop: () => scale, paper: () => scale },
+}
+
+/** Results of two seeds with these accuracies by plan, and a sweep of the looped plan. */
+function results(accuracies: Record<string, [number, number]>, sweep: Record<number, number> = { 4: 0.9, 16: 0.5 }) {
+  return cellsOf(scale, { seeds: 2, folder: 'runs' }).map((cell): CellResult => {
+    const { plan } = cell.row
+    const evaluation = (accuracy: number, loops = 1) => ({ accuracy, loss: 1, samples: 100, tokens: 1, plan, loops })
+    return {
+      cell,
+      outcome: {
+        step: 10 - cell.seed,
+        parameters: 100,
+        trainingFlops: 1e12,
+        cells: { 'p = 2': { accuracy: accuracies[plan][cell.seed], samples: 100 } },
+        sweep: plan === '1x4' ? Object.entries(sweep).map(([loops, a]) => evaluation(a, Number(loops))) : [],
+      },
+    }
+  })
+}
+
+const seen = results({ '4': [1, 0.98], '1': [0.3, 0.4], '1x4': [0.97, 0.99] })
+
+describe('summarize', () => {
+  it('gives mean and standard deviation over seeds, beside the paper', () => {
+    const { rows, levels } = summarize(table, scale, seen)
+    expect(rows.map(({ cells }) => cells['p = 2'].mean)).toEqual([0.99, 0.35, 0.98])
+    expect(rows[1].cells['p = 2'].deviation).toBeCloseTo(Math.SQRT1_2 / 10, 12)
+    expect(rows[2].cells['p = 2'].published).toBe(0.99)
+    expect(rows[0].steps).toEqual([9, 10])
+    expect(levels['p = 2'].chance).toBe(0.25)
+  })
+
+  it('has no deviation for one seed, and leaves out rows of which nothing is done', () => {
+    const { rows } = summarize(table, scale, seen.slice(0, 2))
+    expect(rows.map(({ plan }) => plan)).toEqual(['4', '1'])
+    expect(rows[0].cells['p = 2']).toEqual({ values: [1], mean: 1, published: 0.999 })
+  })
+
+  it('turns accuracies into errors where the table has errors', () => {
+    const { rows } = summarize({ ...table, measure: 'error' }, scale, seen)
+    expect(rows[1].cells['p = 2'].mean).toBeCloseTo(0.65, 12)
+  })
+})
+
+describe('the sentences', () => {
+  it('set every looped row beside its baselines, ours and the paper’s', () => {
+    expect(findings(summarize(table, scale, seen))).toEqual([
+      'p = 2: `1x4` has 98.0 %, 63.0 points above `1` of the same parameters (paper: 49.0 points above), ' +
+        'and 1.0 points below `4` of the same FLOPs (paper: 0.9 points below).',
+    ])
+    expect(findings(summarize(table, scale, seen.slice(2, 3)))).toEqual([])
+  })
+
+  it('say of plain plans alone where depth helps', () => {
+    const plain = { ...scale, rows: [{ plan: '4' }, { plan: '1' }] }
+    const own = seen.filter(({ cell }) => cell.row.plan !== '1x4')
+    const rows = own.map((result) => ({
+      ...result,
+      cell: { ...result.cell, row: plain.rows[result.cell.row.plan === '4' ? 0 : 1] },
+    }))
+    expect(findings(summarize(table, plain, rows))).toEqual([
+      'From depth 1 to 4, every deeper row is better at: p = 2; not at: none.',
+    ])
+    expect(findings(summarize({ ...table, measure: 'error' }, plain, rows))[0]).toContain('better at: p = 2;')
+    const reversed = rows.map((result, i) => ({ ...result, outcome: rows[rows.length - 1 - i].outcome }))
+    expect(findings(summarize(table, plain, reversed))[0]).toContain('better at: none; not at: p = 2.')
+  })
+
+  it.each([
+    [{ 4: 0.9, 5: 0.95, 16: 0.5 }, 'more loops help, up to 95.0 % at 5'],
+    [{ 4: 0.9, 5: 0.9, 16: 0.5 }, 'more loops hurt, down to 50.0 % at 16'],
+    [{ 4: 0.9, 5: 0.905, 16: 0.895 }, 'more loops change nothing, up to 16'],
+  ])('say of a sweep %j that %s', (sweep, verdict) => {
+    const summary = summarize(table, scale, results({ '4': [1, 1], '1': [0, 0], '1x4': [0.9, 0.9] }, sweep))
+    expect(sweepFindings(summary)).toEqual([`p = 2: \`1x4\`, trained with 4 loops at 90.0 %: ${verdict}.`])
+  })
+})
+
+describe('the page', () => {
+  it('has the table, a figure a column and one of the loops', () => {
+    const provenance = { command: 'c', cpu: 'a', commit: null, executor: 'e', seeds: 2, date: '2026-01-01' }
+    const page = htmlPage(summarize(table, scale, seen), provenance)
+    expect(page.match(/<svg/g)).toHaveLength(2)
+    expect(page).toContain('98.0 ± 1.4')
+    expect(page).toContain('paper, p = 16')
+  })
+
+  it('draws plain plans as one line and every looped block from its own depth on', () => {
+    const figure = depthFigure(summarize(table, scale, seen), 'p = 2')
+    const label = /aria-label="([^"]*)"/.exec(figure)![1]
+    expect(label).toBe('accuracy against effective depth. no loop: 1 35.0 %, 4 99.0 %. 1 looped: 1 35.0 %, 1x4 98.0 %.')
+  })
+})

@@ -1,0 +1,113 @@
+/**
+ * A table of ours, from what its trainings came to.
+ */
+import { LoopPlan } from '../plan/index.ts'
+import { createTask } from '../task/index.ts'
+import type { CellResult } from './reproduce.ts'
+import { type Column, type PublishedTable, publishedCell, type Row, type Scale } from './table.ts'
+
+/** A cell over all seeds that are done. */
+export interface Measured {
+  /** One a seed, as fractions. */
+  readonly values: readonly number[]
+  readonly mean: number
+  /** Standard deviation over seeds (n − 1); absent for one seed. */
+  readonly deviation?: number
+  readonly published?: number
+}
+
+export interface SummaryRow {
+  readonly plan: string
+  /** Of the last model of the row. */
+  readonly parameters: number
+  readonly effectiveDepth: number
+  /** Least and most updates over models and seeds: a solved row stops early. */
+  readonly steps: readonly [number, number]
+  /** Mean of a training. */
+  readonly trainingFlops: number
+  /** By the column's title; absent where nothing is done yet. */
+  readonly cells: Readonly<Record<string, Measured>>
+  /** By the model's index: accuracy and loss at 1 … 4 L loops, mean over seeds; empty for a plain plan. */
+  readonly sweeps: readonly (readonly SweepPoint[])[]
+  readonly runs: readonly string[]
+}
+
+export interface SweepPoint {
+  readonly loops: number
+  readonly accuracy: number
+  readonly loss: number
+}
+
+export interface Summary {
+  readonly table: PublishedTable
+  readonly scale: Scale
+  readonly rows: readonly SummaryRow[]
+  /** By the column's title. */
+  readonly levels: Readonly<
+    Record<string, { chance: number; shortcuts: readonly { name: string; accuracy: number }[] }>
+  >
+}
+
+/** Sums up what is done so far: rows of which no training is done are left out. */
+export function summarize(table: PublishedTable, scale: Scale, results: readonly CellResult[]): Summary {
+  const rows = scale.rows.flatMap((row) => {
+    const own = results.filter(({ cell }) => cell.row === row)
+    return own.length > 0 ? [summaryRow(table, scale, row, own)] : []
+  })
+  const levels = scale.columns.map((column) => {
+    const { chance, shortcuts } = createTask(column.task ?? scale.models[column.model].task)
+    return [column.title, { chance, shortcuts }] as const
+  })
+  return { table, scale, rows, levels: Object.fromEntries(levels) }
+}
+
+function summaryRow(table: PublishedTable, scale: Scale, row: Row, results: readonly CellResult[]): SummaryRow {
+  const steps = results.map(({ outcome }) => outcome.step)
+  const cells = scale.columns.flatMap((column) => {
+    const found = measured(table, row, column, results)
+    return found ? [[column.title, found] as const] : []
+  })
+  return {
+    plan: row.plan,
+    parameters: results.at(-1)!.outcome.parameters,
+    effectiveDepth: LoopPlan.parse(row.plan).effectiveDepth,
+    steps: [Math.min(...steps), Math.max(...steps)],
+    trainingFlops: mean(results.map(({ outcome }) => outcome.trainingFlops)),
+    cells: Object.fromEntries(cells),
+    sweeps: scale.models.map((_, model) => meanSweep(results.filter(({ cell }) => cell.model === model))),
+    runs: results.map(({ cell }) => cell.path),
+  }
+}
+
+function measured(
+  table: PublishedTable,
+  row: Row,
+  column: Column,
+  results: readonly CellResult[],
+): Measured | undefined {
+  const accuracies = results.flatMap(({ outcome }) => outcome.cells[column.title]?.accuracy ?? [])
+  if (accuracies.length === 0) return undefined
+  const values = table.measure === 'error' ? accuracies.map((accuracy) => 1 - accuracy) : accuracies
+  return {
+    values,
+    mean: mean(values),
+    ...(values.length > 1 ? { deviation: deviation(values) } : {}),
+    published: publishedCell(table, row, column),
+  }
+}
+
+function meanSweep(results: readonly CellResult[]): SweepPoint[] {
+  const [first] = results
+  return (first?.outcome.sweep ?? []).map(({ loops }, i) => ({
+    loops,
+    accuracy: mean(results.map(({ outcome }) => outcome.sweep[i].accuracy)),
+    loss: mean(results.map(({ outcome }) => outcome.sweep[i].loss)),
+  }))
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
+
+function deviation(values: readonly number[]): number {
+  const m = mean(values)
+  return Math.sqrt(values.reduce((sum, x) => sum + (x - m) ** 2, 0) / (values.length - 1))
+}

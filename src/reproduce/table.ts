@@ -1,0 +1,59 @@
+import type { Recipe } from '../recipes/index.ts'
+import type { createTask } from '../task/index.ts'
+
+export type ScaleName = 'laptop' | 'paper'
+
+/** A table of a paper, and the trainings that make it again. */
+export interface PublishedTable {
+  readonly name: string
+  readonly title: string
+  /** Paper and place. */
+  readonly source: string
+  /** What a cell is: a fraction, and better when it is high (accuracy) or low (error). */
+  readonly measure: 'accuracy' | 'error'
+  /** The paper's cells as fractions, by plan, in the order of its columns. */
+  readonly published: {
+    readonly columns: readonly string[]
+    readonly rows: Readonly<Record<string, readonly number[]>>
+  }
+  /** The paper's own size is absent where no setting is published. */
+  readonly scales: { readonly laptop: () => Scale; readonly paper?: () => Scale }
+  /** Whether accuracy is fitted to the logarithm of effective depth. */
+  readonly fit?: boolean
+}
+
+/** A size in which a table is made. */
+export interface Scale {
+  /** In sentences: where it differs from the paper, and what the paper does not say. */
+  readonly notes: readonly string[]
+  readonly rows: readonly Row[]
+  /** Each is trained once for every row and seed, under the row's plan. */
+  readonly models: readonly Recipe[]
+  readonly columns: readonly Column[]
+  /** Held-out samples that a cell is measured on. */
+  readonly samples: number
+}
+
+export interface Row {
+  readonly plan: string
+  /** The paper's row that it stands for. Default: the one of the same plan. */
+  readonly like?: string
+}
+
+export interface Column {
+  readonly title: string
+  /** Which of the models, by index. */
+  readonly model: number
+  /** What it is measured on. Default: what it was trained on. */
+  readonly task?: Parameters<typeof createTask>[0]
+  /** The paper's column that it stands for. */
+  readonly like?: string
+  /** Whether the final answer is judged that the model writes greedily, and not every position. */
+  readonly written?: boolean
+}
+
+/** The paper's cell for a row and column of ours, if there is one. */
+export function publishedCell({ published }: PublishedTable, row: Row, column: Column): number | undefined {
+  const at = published.columns.indexOf(column.like ?? column.title)
+  return published.rows[row.like ?? row.plan]?.[at]
+}
