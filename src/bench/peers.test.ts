@@ -1,0 +1,152 @@
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { chooseExecutor, type Precision } from '../executor/index.ts'
+import { writeSafetensors } from '../model/safetensors.ts'
+import { fromFloat32 } from '../model/stored-tensor.ts'
+import { pickModels } from './models.ts'
+import { findPeers, type Peer, type PeerStep, runPeers } from './peers.ts'
+import { BenchStep, drawStep } from './step.ts'
+
+/** A peer that has read its gradients from a file; arguments: file, loss, then what every peer gets. */
+const fake = `
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+const [file, loss, folder, variant] = process.argv.slice(2)
+const { config, threads, seconds } = JSON.parse(readFileSync(folder + '/step.json', 'utf8'))
+const complete = config.plan === '1x4' && threads === 1 && seconds === 1 && existsSync(folder + '/step.safetensors')
+if (!complete) throw new Error('the step is not what it should be')
+if (variant === 'crash') { console.error('a long story\\nMemoryError: no room left'); process.exit(3) }
+if (variant === 'silent') process.exit(3)
+if (variant === 'babble') console.log('hello')
+if (existsSync(folder + '/gradients.safetensors')) throw new Error('gradients of another peer')
+if (variant !== 'idle') copyFileSync(file, folder + '/gradients.safetensors')
+console.log(JSON.stringify(variant === 'shy' ? {} : { loss: Number(loss) }))
+process.stdin.once('data', () => {
+  if (variant === 'late') { console.error('killed while timing'); process.exit(1) }
+  console.log(JSON.stringify({ times: variant === 'no-times' ? [] : [30, 10, 20] }))
+})
+`
+let folder: string
+let step: PeerStep
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lathe-peers-test-'))
+  await writeFile(join(folder, 'fake.mjs'), fake)
+  const [model] = pickModels('Q')
+  const data = drawStep(model, 2, 0)
+  const wanted = await new BenchStep(model, data, chooseExecutor({ precision: 'f32' })).gradients()
+  step = { model, data, wanted, threads: 1, seconds: 1 }
+  for (const factor of [1, 1.01, 1.031]) {
+    const scaled = Object.entries(wanted.gradients).map(([name, g]) => [name, g.map((x) => factor * x)] as const)
+    const tensors = new Map(scaled.map(([name, g]) => [name, fromFloat32(data.parameters.shapes[name], g)]))
+    await writeSafetensors(join(folder, `times-${factor}.safetensors`), tensors)
+  }
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+interface Faked {
+  readonly variant?: string
+  readonly precision?: Precision
+  /** Of the gradients. */
+  readonly factor?: number
+  readonly loss?: number
+}
+
+function peer({ variant = 'good', precision = 'f32', factor = 1, loss = step.wanted.loss }: Faked): Peer {
+  const file = join(folder, `times-${factor}.safetensors`)
+  return { name: 'fake', precision, variant, command: [process.execPath, join(folder, 'fake.mjs'), file, String(loss)] }
+}
+
+const run = async (faked: Faked) => (await runPeers([peer(faked)], step)).fake
+
+describe('a peer', () => {
+  it('that agrees is timed: the median counts', async () => {
+    expect(await run({})).toEqual({ ms: 20 })
+  })
+
+  it('may be 2 % off in bf16', async () => {
+    expect(await run({ factor: 1.01, precision: 'bf16' })).toEqual({ ms: 20 })
+  })
+
+  it.each<[Faked, number]>([
+    [{ factor: 1.01 }, 0.01],
+    [{ factor: 1.031, precision: 'bf16' }, 0.031],
+  ])('whose gradients disagree is not timed: %j', async (faked, error) => {
+    expect(await run(faked)).toEqual({ disagrees: expect.closeTo(error, 5) })
+  })
+
+  it('whose loss disagrees is not timed', async () => {
+    expect(await run({ loss: 1.002 * step.wanted.loss })).toEqual({ disagrees: expect.closeTo(0.002, 5) })
+  })
+
+  it.each([
+    ['crash', 'MemoryError: no room left'],
+    ['silent', 'ended with 3'],
+    ['babble', 'printed no JSON: hello'],
+    ['idle', 'gradients.safetensors: '],
+    ['shy', 'its answer: loss '],
+    ['late', 'killed while timing'],
+    ['no-times', 'its answer: times must be the milliseconds of every step, got []'],
+  ])('that fails (%s) says why in one line', async (variant, message) => {
+    const result = await run({ variant })
+    expect(result).toEqual({ failed: expect.stringContaining(message) })
+    expect(Object.values(result)[0]).not.toContain('\n')
+  })
+
+  it('that cannot be started says so', async () => {
+    const missing: Peer = { ...peer({}), command: [join(folder, 'nothing')] }
+    expect((await runPeers([missing], step)).fake).toEqual({ failed: expect.stringContaining('ENOENT') })
+  })
+
+  it('that fails hinders no other, and no folder is left', async () => {
+    const peers = ['crash', 'good', 'good'].map((variant, i) => ({ ...peer({ variant }), name: `fake-${i}` }))
+    const seen: string[] = []
+    const temporary = join(folder, 'temporary')
+    await mkdir(temporary)
+    vi.stubEnv('TMPDIR', temporary)
+    const results = await runPeers(peers, step, (name) => seen.push(name))
+    expect(results).toMatchObject({
+      'fake-0': { failed: expect.any(String) },
+      'fake-1': { ms: 20 },
+      'fake-2': { ms: 20 },
+    })
+    expect(seen).toEqual(['fake-0', 'fake-1', 'fake-2'])
+    expect(await readdir(temporary)).toEqual([])
+    vi.unstubAllEnvs()
+  })
+})
+
+describe('findPeers', () => {
+  const environment = async (name: string, modules: string) => {
+    const python = join(folder, name, 'bin', 'python')
+    await mkdir(join(folder, name, 'bin'), { recursive: true })
+    await writeFile(python, `#!/bin/sh\necho ${modules}\n`)
+    await chmod(python, 0o755)
+    return join(folder, name)
+  }
+
+  it('lists every variant of what is installed', async () => {
+    const names = async (modules: string) =>
+      (await findPeers(await environment(`with ${modules}`, modules))).map(({ name }) => name)
+    const pytorch = ['eager-f32', 'eager-bf16', 'compile-f32', 'compile-bf16'].map((variant) => `pytorch-${variant}`)
+    expect(await names('torch')).toEqual(pytorch)
+    expect(await names('torch jax')).toEqual([...pytorch, 'jax-f32', 'jax-bf16'])
+  })
+
+  it('starts scripts that are there', async () => {
+    const peers = await findPeers(await environment('all', 'torch jax'))
+    const scripts = await readdir(new URL('../../scripts/peers/', import.meta.url))
+    for (const { command } of peers) expect(scripts).toContain(command[1]!.split('/').at(-1))
+  })
+
+  it.each([
+    ['no folder', async () => undefined, 'there are no peers: '],
+    ['a folder without Python', async () => join(folder, 'empty'), 'there is no '],
+    ['an environment without peers', () => environment('bare', ''), 'has none of torch, jax: '],
+  ])('%s is one line that names the set-up', async (_, where, message) => {
+    const error = await findPeers(await where()).catch((reason: Error) => reason)
+    expect(error).toMatchObject({ name: 'LatheError', message: expect.stringContaining(message) })
+    expect(error).toMatchObject({ message: expect.stringMatching(/scripts\/peers\/setup\.sh FOLDER.*$/) })
+  })
+})

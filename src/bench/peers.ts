@@ -1,0 +1,170 @@
+/**
+ * Other libraries beside Lathe: the same step, of the same model on the same data, by scripts that speak the protocol of
+ * `scripts/peers/protocol.py`.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import * as z from 'zod'
+import type { Precision } from '../executor/index.ts'
+import { readSafetensors, writeSafetensors } from '../model/safetensors.ts'
+import { fromFloat32, fromInt32, toFloat32 } from '../model/stored-tensor.ts'
+import { LatheError } from '../settings/error.ts'
+import { must, parseSettings, positiveNumber } from '../settings/settings.ts'
+import { disagreement } from './agreement.ts'
+import { median } from './measure.ts'
+import type { NamedModel } from './models.ts'
+import type { LossAndGradients, StepData } from './step.ts'
+
+/** One way in which a peer runs a step. */
+export interface Peer {
+  /** As in `pytorch-eager-bf16`. */
+  readonly name: string
+  readonly precision: Precision
+  /** Program and arguments; the step's folder and the variant follow. */
+  readonly command: readonly [string, ...string[]]
+  readonly variant: string
+}
+
+/** A peer's median, or why there is none: how far off it is as a fraction, or what went wrong in one line. */
+export type PeerResult = { readonly ms: number } | { readonly disagrees: number } | { readonly failed: string }
+
+const libraries = [
+  { name: 'pytorch', module: 'torch', script: 'pytorch.py', modes: ['eager-', 'compile-'] },
+  { name: 'jax', module: 'jax', script: 'jax_cpu.py', modes: [''] },
+] as const
+
+/** Largest relative error of loss and gradients with which a peer, or Lathe itself, is timed. */
+export const peerBars: Record<Precision, number> = { f32: 1e-3, bf16: 2e-2 }
+
+const scripts = fileURLToPath(new URL('../../scripts/peers/', import.meta.url))
+
+/**
+ * The peers that are installed in a Python environment made by `scripts/peers/setup.sh`.
+ * Throws a LatheError when the folder is not given or has no Python or no peer.
+ */
+export async function findPeers(folder: string | undefined): Promise<Peer[]> {
+  const setup = `run ${join(scripts, 'setup.sh')} FOLDER and set LATHE_PEERS=FOLDER`
+  if (!folder) throw new LatheError(`there are no peers: ${setup}`)
+  const python = join(folder, 'bin', 'python')
+  await access(python).catch(() => {
+    throw new LatheError(`LATHE_PEERS: there is no ${python}: ${setup}`)
+  })
+  const probe = 'import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m)])'
+  const modules = libraries.map(({ module }) => module)
+  const { stdout } = await promisify(execFile)(python, ['-c', probe, ...modules])
+  const installed = libraries.filter(({ module }) => stdout.trim().split(' ').includes(module))
+  if (installed.length === 0) throw new LatheError(`LATHE_PEERS: ${folder} has none of ${modules.join(', ')}: ${setup}`)
+  return installed.flatMap(({ name, script, modes }) =>
+    modes.flatMap((mode) =>
+      (['f32', 'bf16'] as const).map((precision) => ({
+        name: `${name}-${mode}${precision}`,
+        precision,
+        command: [python, join(scripts, script)] as const,
+        variant: `${mode}${precision}`,
+      })),
+    ),
+  )
+}
+
+export interface PeerStep {
+  readonly model: NamedModel
+  readonly data: StepData
+  /** What loss and gradients should be. */
+  readonly wanted: LossAndGradients
+  readonly threads: number
+  /** Time of a peer's measured runs. */
+  readonly seconds: number
+}
+
+/** Runs one step on every peer in turn. One that disagrees or fails is not timed, and hinders no other. */
+export async function runPeers(
+  peers: readonly Peer[],
+  step: PeerStep,
+  progress: (name: string) => void = () => {},
+): Promise<Record<string, PeerResult>> {
+  const folder = await mkdtemp(join(tmpdir(), 'lathe-peers-'))
+  try {
+    await writeStep(folder, step)
+    const results: Record<string, PeerResult> = {}
+    for (const peer of peers) {
+      progress(peer.name)
+      results[peer.name] = await runPeer(peer, folder, step.wanted)
+    }
+    return results
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function writeStep(folder: string, { model, data, threads, seconds }: PeerStep): Promise<void> {
+  const { tokens, targets, lossWeights } = data.inputs
+  const { values, shapes } = data.parameters
+  const rows = [data.count, model.length]
+  const tensors = new Map(Object.entries(values).map(([name, value]) => [name, fromFloat32(shapes[name], value)]))
+  tensors.set('tokens', fromInt32(rows, tokens)).set('targets', fromInt32(rows, targets))
+  tensors.set('lossWeights', fromFloat32(rows, lossWeights))
+  await writeSafetensors(join(folder, 'step.safetensors'), tensors)
+  await writeFile(join(folder, 'step.json'), JSON.stringify({ config: model.config, threads, seconds }))
+}
+
+const computed = z.object({ loss: z.number(must('a number')) })
+const timed = z.object({ times: z.array(positiveNumber).min(1, must('the milliseconds of every step')) })
+
+async function runPeer(peer: Peer, folder: string, wanted: LossAndGradients): Promise<PeerResult> {
+  const peerProcess = startPeer(peer, folder)
+  try {
+    const { loss } = parseSettings(computed, await peerProcess.read(), 'its answer')
+    const { tensors } = await readSafetensors(join(folder, 'gradients.safetensors'))
+    const gradients = Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor, name)]))
+    const error = disagreement({ loss, gradients }, wanted)
+    if (!(error <= peerBars[peer.precision])) return { disagrees: error }
+    peerProcess.goOn()
+    return { ms: median(parseSettings(timed, await peerProcess.read(), 'its answer').times) }
+  } catch (error) {
+    if (error instanceof LatheError) return { failed: error.message }
+    throw error
+  } finally {
+    await peerProcess.end()
+    await rm(join(folder, 'gradients.safetensors'), { force: true })
+  }
+}
+
+/** A peer's process: lines of JSON come from it; one line to it lets it go on. */
+function startPeer({ command: [program, ...args], variant }: Peer, folder: string) {
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } // the scripts' folder stays as it is
+  const child = spawn(program, [...args, folder, variant], { env })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  let complaint = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = `${complaint}${text}`.slice(-4000)
+  })
+  child.stdin.on('error', () => {}) // a peer that is gone says why on stderr
+  const closed = once(child, 'close').catch((error: Error) => {
+    complaint = error.message
+  })
+  return {
+    async read(): Promise<unknown> {
+      const { value, done } = await lines.next()
+      if (done) {
+        await closed
+        throw new LatheError(complaint.trim().split('\n').at(-1) || `ended with ${child.signalCode ?? child.exitCode}`)
+      }
+      try {
+        return JSON.parse(value)
+      } catch {
+        throw new LatheError(`printed no JSON: ${value}`)
+      }
+    },
+    goOn: () => child.stdin.write('time\n'),
+    async end(): Promise<void> {
+      child.kill()
+      await closed
+    },
+  }
+}
