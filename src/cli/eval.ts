@@ -4,21 +4,28 @@
  */
 import { Command } from 'commander'
 import {
+  drawSamples,
   type Evaluation,
-  evaluateExamples,
-  loopSweep,
+  evaluateSamples,
+  evaluateWritten,
+  isWritten,
   parseLoops,
+  readExamples,
   type SkippedLine,
   usualLoops,
+  type WrittenEvaluation,
 } from '../eval/index.ts'
 import { modelShape } from '../model/config.ts'
 import { parameterCount } from '../model/parameters.ts'
 import { LoopPlan, trainingFlopsPerToken } from '../plan/index.ts'
 import { formatInteger, formatParameters, formatPercent } from '../report/format.ts'
+import { openModel, type TrainedModel } from '../train/index.ts'
 import { type CommonFlags, describeExecutor, executorOf, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, printTable } from './output.ts'
-import { openModel, type TrainedModel } from './run-model.ts'
 import { sweepColumns, withDepth } from './sweep.ts'
+
+/** Of a task whose answers are written, with how well the model writes them. */
+type Measured = Evaluation & Partial<WrittenEvaluation>
 
 interface EvalFlags extends CommonFlags {
   readonly loops?: string
@@ -32,7 +39,15 @@ Examples:
   lathe eval runs/phop-quickstart-1x4-s0
   lathe eval runs/phop-quickstart-1x4-s0 --loops 1,2,4,8,16
   lathe eval runs/middle --loops 2:8            segment 2 of the plan, looped 8 times
-  lathe eval runs/mine --data mine.jsonl        lines such as {"input": "badcabcdab", "target": "c"}`
+  lathe eval runs/mine --data mine.jsonl        lines such as {"input": "badcabcdab", "target": "c"}
+
+Where answers are written token by token, the column answers is the share that the model gets right when it writes alone.`
+
+const writtenColumns = [
+  ...sweepColumns.slice(0, 4),
+  { key: 'answerAccuracy', title: 'answers', align: 'right', format: formatPercent },
+  ...sweepColumns.slice(4),
+] as const
 
 export function evalCommand(): Command {
   const command = new Command('eval')
@@ -55,12 +70,13 @@ async function runEval(folder: string, flags: EvalFlags): Promise<void> {
   if (!flags.json) process.stderr.write(`${folder}: step ${trained.step}, ${describeExecutor(executor)}\n`)
   const { model, task } = trained
   const seed = flags.seed ?? trained.run.recipe.seed
-  const { evaluations, skipped } = flags.data
-    ? await evaluateExamples(model, task, executor, { file: flags.data, loops })
-    : {
-        evaluations: await loopSweep(model, task, executor, { samples: flags.samples, split: 'test', seed, loops }),
-        skipped: [],
-      }
+  const { samples, skipped } = flags.data
+    ? await readExamples(flags.data, task)
+    : { samples: await drawSamples(task, { samples: flags.samples, split: 'test', seed }), skipped: [] }
+  const evaluations: Measured[] = await evaluateSamples(model, task, executor, samples, loops)
+  if (isWritten(task))
+    for (const [i, evaluation] of evaluations.entries())
+      evaluations[i] = { ...evaluation, ...(await evaluateWritten(model, task, executor, samples, loops[i])) }
   if (flags.json) emit(result(folder, trained, evaluations, skipped, flags))
   else print(trained, evaluations, skipped, flags)
 }
@@ -68,7 +84,7 @@ async function runEval(folder: string, flags: EvalFlags): Promise<void> {
 function result(
   folder: string,
   { model, task, step, run: { recipe } }: TrainedModel,
-  evaluations: readonly Evaluation[],
+  evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
   { data }: EvalFlags,
 ) {
@@ -90,7 +106,7 @@ function result(
 
 function print(
   { model, task, step, run: { recipe } }: TrainedModel,
-  evaluations: readonly Evaluation[],
+  evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
   { data }: EvalFlags,
 ): void {
@@ -100,5 +116,5 @@ function print(
       `${formatInteger(step)} steps, seed ${recipe.seed}; ${data ?? 'held-out test samples'}; ` +
       `chance ${formatPercent(task.chance)}\n\n`,
   )
-  printTable(sweepColumns, evaluations.map(withDepth))
+  printTable(isWritten(task) ? writtenColumns : sweepColumns, evaluations.map(withDepth))
 }

@@ -47,13 +47,17 @@ it('the verbs and their flags are these', () => {
   expect(surface).toEqual([
     'train recipe --set --run --resume --seed --threads --precision --executor --json',
     'eval run --loops --data --samples --step --seed --threads --precision --executor --json',
-    'bench --models --seconds --seed --threads --precision --executor --json',
+    'generate run --prompt --data --samples --loops --max-tokens --temperature --top-k --top-p --step' +
+      ' --seed --threads --precision --executor --json',
+    'reproduce table --scale --seeds --out --set --dry-run --threads --precision --executor --json',
+    'theory name --group --n --p --alphabet --instances --loops --save --seed --threads --precision --executor --json',
+    'bench --models --seconds --check --peers --seed --threads --precision --executor --json',
     'show runs --json',
     'ls folder --json',
   ])
 })
 
-it.each(['train', 'eval', 'bench', 'show', 'ls'])('%s --help has examples', async (verb) => {
+it.each(['train', 'eval', 'generate', 'theory', 'bench', 'show', 'ls'])('%s --help has examples', async (verb) => {
   const { code, stdout } = await call([verb, '--help'])
   expect(stdout).toContain('Examples:')
   expect(code).toBe(0)
@@ -123,6 +127,12 @@ describe('eval', () => {
   })
 })
 
+it('bench --check compares gradients with the reference', async () => {
+  const { code, stdout } = await call(['bench', '--check', '--models', 'Q', '--precision', 'f32', '--json'])
+  expect(JSON.parse(stdout).check).toMatchObject({ Q: { bar: 1e-5, ok: true } })
+  expect(code).toBe(0)
+})
+
 describe('show and ls', () => {
   it('list runs', async () => {
     const { stdout } = await call(['ls', folder])
@@ -148,6 +158,7 @@ describe('what a user can mend is one line on stderr', () => {
     [['eval', '.'], '. is no run: it has no recipe.json'],
     [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
+    [['bench', '--check', '--peers'], "option '--peers' cannot be used with option '--check'"],
   ])('lathe %j', async (args, message) => {
     const { code, stderr, stdout } = await call(args)
     expect(stderr).toContain(message)

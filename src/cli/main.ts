@@ -7,7 +7,10 @@ import { Command, CommanderError } from 'commander'
 import { LatheError } from '../settings/error.ts'
 import { benchCommand } from './bench.ts'
 import { evalCommand } from './eval.ts'
+import { generateCommand } from './generate.ts'
+import { reproduceCommand } from './reproduce.ts'
 import { lsCommand, showCommand } from './show.ts'
+import { theoryCommand } from './theory.ts'
 import { trainCommand } from './train.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -23,7 +26,16 @@ export function program(): Command {
       'after',
       '\nEvery verb has --help with examples, and --json. Plans: 12, 1x12 (one layer, twelve times), 4,4x4,4.',
     )
-  const verbs = [trainCommand(), evalCommand(), benchCommand(), showCommand(), lsCommand()]
+  const verbs = [
+    trainCommand(),
+    evalCommand(),
+    generateCommand(),
+    reproduceCommand(),
+    theoryCommand(),
+    benchCommand(),
+    showCommand(),
+    lsCommand(),
+  ]
   for (const verb of verbs) lathe.addCommand(verb)
   return lathe
 }

@@ -25,8 +25,13 @@ export const jsonFlag = (): Option => new Option('--json', 'print one JSON objec
 
 /** Adds the common flags, described once. */
 export function withCommonFlags(command: Command): Command {
+  const seed = new Option('--seed <n>', 'seed of the data and of the initial weights').argParser(wholeNumber(0))
+  return withMachineFlags(command.addOption(seed))
+}
+
+/** The common flags of a verb that chooses its seeds by itself. */
+export function withMachineFlags(command: Command): Command {
   return command
-    .addOption(new Option('--seed <n>', 'seed of the data and of the initial weights').argParser(wholeNumber(0)))
     .addOption(new Option('--threads <n>', 'worker threads; default one a core').argParser(wholeNumber(1)))
     .addOption(new Option('--precision <name>', 'operands of matrix products').choices(['auto', 'bf16', 'f32']))
     .addOption(new Option('--executor <name>', 'what computes').choices(['auto', 'native', 'reference']))

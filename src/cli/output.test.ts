@@ -90,6 +90,13 @@ describe('Progress on a terminal', () => {
     expect(visible(writes.at(-1)!)).toBe('1x4  1,000 steps in 1 m 12 s  loss 1.250  accuracy 98.4 %  28 GFLOP/s\n')
   })
 
+  it('ends with the accuracy of an evaluation after the last step', () => {
+    const { progress, writes, run } = setup({}, tty)
+    run(1, 1000, 72, 0.5)
+    progress.finish(0.75)
+    expect(visible(writes.at(-1)!)).toContain('accuracy 75.0 %')
+  })
+
   it('says where a run was stopped', () => {
     const { progress, writes, run } = setup({}, tty)
     run(1, 10, 100)

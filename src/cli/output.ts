@@ -27,6 +27,17 @@ export function printTable<R>(
   stream.write(`${textTable(columns, rows, stream.columns ?? maxWidth)}\n`)
 }
 
+/** Text in lines of at most `width` characters, cut between words. */
+export function wrap(text: string, width = 80): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!
+    if (last && last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = last ? `${last} ${word}` : word
+  }
+  return lines.join('\n')
+}
+
 export interface ProgressOptions {
   /** What runs, in a few characters: a plan, a name. */
   label: string
@@ -120,8 +131,9 @@ export class Progress {
     if (drawn) this.#replace(this.#bar())
   }
 
-  /** Replaces the bar by one line of totals, for a run that is complete or was stopped. */
-  finish(): void {
+  /** Replaces the bar by one line of totals, for a run that is complete or was stopped; `accuracy` is the last one. */
+  finish(accuracy?: number): void {
+    if (accuracy !== undefined) this.#last = { ...this.#last, accuracy }
     const { step, time } = this.#last
     const done = step < this.#steps ? `stopped at ${this.#place()}` : `${formatInteger(step)} steps`
     const seconds = (time - this.#first.time) / 1000
@@ -161,7 +173,7 @@ export class Progress {
 
   #measures(): string[] {
     const { loss, accuracy } = this.#last
-    if (this.#last === this.#first) return []
+    if (this.#last.step === this.#first.step) return []
     return [`loss ${formatLoss(loss)}`, ...(accuracy === undefined ? [] : [`accuracy ${formatPercent(accuracy)}`])]
   }
 

@@ -12,11 +12,11 @@ import { applySettings, phopQuickstart, phopTiny, type Recipe } from '../recipes
 import { formatInteger } from '../report/format.ts'
 import type { QuickstartInput, QuickstartRole, QuickstartRow } from '../report/index.ts'
 import { createTask } from '../task/index.ts'
-import { createRun, evaluationOf, type Run, readHistory, type TrainingResult } from '../train/index.ts'
+import { createRun, evaluationOf, openModel, type Run, readHistory, type TrainingResult } from '../train/index.ts'
 import { runCommand } from './main.ts'
 import { type CommonFlags, executorOf, flagSettings, machineOf, wholeNumber, withCommonFlags } from './options.ts'
-import { emit, printTable } from './output.ts'
-import { openModel } from './run-model.ts'
+import { emit, printTable, wrap } from './output.ts'
+
 import { trainWithProgress } from './train.ts'
 
 interface QuickstartFlags extends CommonFlags {
@@ -186,15 +186,4 @@ async function fineSweep({ run }: Trained): Promise<QuickstartInput['sweep']> {
     seed,
     loops: loopedAt(plan, counts),
   })
-}
-
-/** Breaks a sentence into lines of at most 80 columns. */
-function wrap(text: string, width = 80): string {
-  const lines = ['']
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)!
-    if (last && last.length + 1 + word.length > width) lines.push(word)
-    else lines[lines.length - 1] = last ? `${last} ${word}` : word
-  }
-  return lines.join('\n')
 }

@@ -146,7 +146,7 @@ export async function trainWithProgress(run: Run, flags: CommonFlags): Promise<T
       onEvaluate: (record) => flags.json && emit({ run: run.path, ...record }),
       onNote: (note) => (flags.json ? process.stderr.write(`${note}\n`) : progress.log(note)),
     })
-    progress.finish()
+    progress.finish(result.accuracy)
     if (result.stopped !== 'interrupted') await writeReport(run, result)
     return result
   } finally {

@@ -1,0 +1,162 @@
+/**
+ * `lathe reproduce TABLE`: makes a published table again, as far as it is not made yet.
+ * @module
+ */
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { chooseExecutor, type Executor } from '../executor/index.ts'
+import { replaceFile } from '../model/durable-file.ts'
+import { formatDuration, formatFlops, formatParameters } from '../report/format.ts'
+import type { Column } from '../report/table.ts'
+import { estimate } from '../reproduce/estimate.ts'
+import {
+  type Cell,
+  type CellResult,
+  cellsOf,
+  findings,
+  findTable,
+  fitFindings,
+  htmlPage,
+  levelSentences,
+  markdownReport,
+  type Provenance,
+  reproduce,
+  type ScaleName,
+  type Summary,
+  scaleOf,
+  summarize,
+  sweepFindings,
+  tableOf,
+  tables,
+} from '../reproduce/index.ts'
+import { describeEnvironment } from '../train/environment.ts'
+import {
+  type CommonFlags,
+  describeExecutor,
+  flagSettings,
+  machineOf,
+  wholeNumber,
+  withMachineFlags,
+} from './options.ts'
+import { emit, printTable, wrap } from './output.ts'
+import { trainWithProgress } from './train.ts'
+
+interface ReproduceFlags extends CommonFlags {
+  readonly scale: ScaleName
+  readonly seeds: number
+  readonly out: string
+  readonly set: string[]
+  readonly dryRun?: boolean
+}
+
+const examples = `
+Tables: ${[...tables.keys()].join(', ')}
+
+Examples:
+  lathe reproduce lt-table1-phop --dry-run
+  lathe reproduce lt-table1-phop --seeds 3
+  lathe reproduce lt-table1-phop --scale paper --dry-run
+
+It can be stopped at any time with Ctrl-C; the same command goes on.`
+
+export function reproduceCommand(): Command {
+  const command = new Command('reproduce')
+    .description("make a published table again: trains every row, prints ours beside the paper's")
+    .argument('<table>', 'name of the table')
+    .addOption(new Option('--scale <name>', 'size of the trainings').choices(['laptop', 'paper']).default('laptop'))
+    .option('--seeds <n>', 'seeds of every row, from 0', wholeNumber(1), 1)
+    .option('--out <folder>', 'where runs and report go', 'runs')
+    .option(
+      '--set <key=value>',
+      'change a setting of every recipe; may be given often',
+      (s, all) => [...all, s],
+      [] as string[],
+    )
+    .option('--dry-run', 'print rows, parameters, FLOPs and expected time on this machine, and train nothing')
+    .addHelpText('after', examples)
+  return withMachineFlags(command).action(runReproduce)
+}
+
+async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> {
+  const table = findTable(name)
+  const scale = scaleOf(table, flags.scale)
+  const folder = join(flags.out, `${name}-${flags.scale}`)
+  const cells = cellsOf(scale, { seeds: flags.seeds, folder, settings: [...flags.set, ...flagSettings(flags)] })
+  const executor = chooseExecutor(flags)
+  if (!flags.json) process.stderr.write(`${table.source}, ${flags.scale} scale: ${describeExecutor(executor)}\n`)
+  if (flags.dryRun) return dryRun(cells, executor, flags)
+  const results: CellResult[] = []
+  const train = async (run: Parameters<typeof trainWithProgress>[0], { path }: Cell) => {
+    if (!flags.json) process.stderr.write(`${results.length + 1} of ${cells.length}  ${path}\n`)
+    return trainWithProgress(run, flags)
+  }
+  for await (const result of reproduce(scale, cells, { executor, machine: machineOf(executor), train })) {
+    results.push(result)
+  }
+  await finish(summarize(table, scale, results), results.length === cells.length, folder, executor, flags)
+}
+
+async function finish(summary: Summary, isWhole: boolean, folder: string, executor: Executor, flags: ReproduceFlags) {
+  const command = `lathe reproduce ${summary.table.name} --scale ${flags.scale} --seeds ${flags.seeds}`
+  if (!isWhole) {
+    process.stderr.write(`stopped; what is done is kept, and the same command goes on: ${command}\n`)
+    process.exitCode = 130
+  }
+  if (summary.rows.length === 0) return
+  const environment = await describeEnvironment(machineOf(executor))
+  const provenance: Provenance = {
+    command,
+    cpu: environment.cpu,
+    commit: environment.commit,
+    executor: describeExecutor(executor),
+    seeds: flags.seeds,
+    date: environment.created.slice(0, 10),
+  }
+  const report = `${folder}.html`
+  await replaceFile(report, [Buffer.from(htmlPage(summary, provenance))])
+  await replaceFile(`${folder}.md`, [Buffer.from(markdownReport(summary, provenance))])
+  if (flags.json) return emit({ rows: summary.rows, levels: summary.levels, whole: isWhole, report })
+  const { columns, rows } = tableOf(summary)
+  process.stdout.write('\n')
+  printTable(columns, rows)
+  const sentences = [
+    ...findings(summary),
+    ...fitFindings(summary),
+    ...levelSentences(summary),
+    ...sweepFindings(summary),
+  ]
+  process.stdout.write(
+    `\n${sentences.map((sentence) => wrap(sentence)).join('\n')}\n\nThe table: ${folder}.md; with figures: ${report}\n`,
+  )
+}
+
+async function dryRun(cells: readonly Cell[], executor: Executor, flags: ReproduceFlags): Promise<void> {
+  const estimates = await estimate(cells, executor)
+  const rows = estimates.map(({ cell: { recipe }, parameters, trainingFlops, hours }) => ({
+    recipe: recipe.name,
+    plan: recipe.model.plan,
+    seed: recipe.seed,
+    parameters,
+    steps: recipe.steps,
+    trainingFlops,
+    hours,
+  }))
+  const hours = rows.reduce((sum, row) => sum + row.hours, 0)
+  if (flags.json) return emit({ rows, hours })
+  printTable(dryColumns, rows)
+  const time = formatDuration(3600 * hours)
+  process.stdout.write(
+    `\nAt most ${time} on this machine: a solved row stops early, an unsolved one runs all its steps.\n`,
+  )
+}
+
+type DryRow = { recipe: string; plan: string; seed: number; parameters: number; trainingFlops: number; hours: number }
+
+const dryColumns: Column<DryRow>[] = [
+  { key: 'recipe', title: 'recipe' },
+  { key: 'plan', title: 'plan' },
+  { key: 'seed', title: 'seed', align: 'right' },
+  { key: 'parameters', title: 'params', align: 'right', format: formatParameters },
+  { key: 'trainingFlops', title: 'FLOPs', align: 'right', format: formatFlops },
+  { key: 'hours', title: 'time', align: 'right', format: (hours) => formatDuration(3600 * hours) },
+]
