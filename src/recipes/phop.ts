@@ -59,10 +59,10 @@ export function phopLaptop(p: 4 | 8): Recipe {
     name: `phop-laptop-${p}`,
     description: `p-hop induction, ${p} hops in 64 letters: the paper's table at a size for two cores`,
     task: { name: 'phop', n: 64, p, loss: 'every' },
-    model: { plan: '1x6', dModel: 128, nHeads: 8, dFf: 512, positions: 'rope' },
+    model: { plan: '1x6', dModel: 64, nHeads: 4, dFf: 256, positions: 'rope' },
     steps: 8000,
     batch: 32,
-    optimizer: { name: 'adamw', lr: 2e-3 },
+    optimizer: { name: 'adamw', lr: 3e-3 },
     evaluate: { every: 500, samples: 512, loops: [1], target: 0.995 },
     checkpoint: { every: 500, keep: 1 },
   })

@@ -25,7 +25,7 @@ export const phopTable: PublishedTable = {
   scales: {
     laptop: () => ({
       notes: [
-        'Laptop scale: 64 letters instead of 256, p = 4 and 8 instead of 16 and 32, AdamW instead of Adafactor.',
+        'Laptop scale: 64 letters instead of 256, p = 4 and 8 instead of 16 and 32, width 64 instead of 128, AdamW instead of Adafactor.',
         'The loss is at every position with p hops, which is learned far faster; where the paper takes it is not stated.',
       ],
       rows,
