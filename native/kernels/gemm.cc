@@ -21,6 +21,7 @@ constexpr int kRows = 12;
 constexpr int kRows = 6;
 #endif
 constexpr int kPanel = 2 * W;
+constexpr int kWays = 8;                       // of L1, at the least
 constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays in L1
 constexpr int64_t kBlockBytes = 512 * 1024;    // of packed A, so that it stays in L2
 static_assert(kPackedStep % kPanel == 0);
@@ -103,8 +104,9 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
   const int64_t words = ceilDiv(K, d), panelWords = ceilDiv(B.rows, d) * kPanel;
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 / kPanel * panelWords + B.row0 / d * kPanel;
 
-  // Rows of A that are read only once or twice are not worth packing.
-  const bool inPlace = std::is_same_v<Kind, Full> && A.cs == 1 && N <= kPanel;
+  // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1.
+  const bool crowded = A.rs % 1024 == 0 && kRows > kWays && N > kPanel;
+  const bool inPlace = std::is_same_v<Kind, Full> && !crowded;
 
   Scratch::Frame frame(scratch);
   const int64_t mostRows = inPlace ? M : least(M, most(kBlockBytes / (4 * words), 4 * kRows));
@@ -127,8 +129,8 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
           Block s;
           s.words = least(kBlockWords, words - k0);
           s.rs = inPlace ? A.rs : 1;
-          s.cs = inPlace ? 1 : R;
-          s.a = inPlace ? reinterpret_cast<const int32_t*>(A.data) + (m0 + r0) * A.rs + k0
+          s.cs = inPlace ? A.cs : R;
+          s.a = inPlace ? reinterpret_cast<const int32_t*>(A.data) + (m0 + r0) * A.rs + k0 * A.cs
                         : packedA + r0 * words + k0 * R;
           s.b = panel + k0 * kPanel;
           s.c = C + (m0 + r0) * ldc + n0;
