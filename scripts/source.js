@@ -21,3 +21,9 @@ export async function importSource(name) {
   await registerSource()
   return import(urlOf(name))
 }
+
+/** The same where nothing of other people's is imported, as in a worker thread: dist/ needs no tsx then. */
+export async function importOwn(name) {
+  if (isClone) await registerSource()
+  return import(urlOf(name))
+}

@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises'
 import * as nodeFs from 'node:fs/promises'
 import { referenceExecutor } from '../executor/reference/index.ts'
 import type { FileSystem } from '../model/durable-file.ts'
+import { BatchSource } from './batch-source.ts'
 import { openRun } from './run-folder.ts'
 import { train } from './trainer.ts'
 
@@ -36,6 +37,7 @@ const halfWrite = (handle: FileHandle, [bytes, from, length]: [Uint8Array, numbe
 
 const fs = counted<FileSystem>({ ...nodeFs }, ['open', 'mkdir', 'readdir', 'rename', 'rm'])
 const run = await openRun(process.argv[2])
+await new BatchSource(run.recipe, 0).next() // the data thread is up, so that kills come while training goes on
 process.stdout.write('begin\n')
 await train(run, { executor: referenceExecutor(), fs })
 process.stdout.write(`${calls}\n`)

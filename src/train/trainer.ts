@@ -11,8 +11,7 @@ import {
 } from '../model/parameters.ts'
 import { clipScale, learningRate, OptimizerRunner } from '../optim/index.ts'
 import { LatheError } from '../settings/error.ts'
-import type { Task } from '../task/index.ts'
-import { drawBatch, type MicroBatch } from './batches.ts'
+import { BatchSource } from './batch-source.ts'
 import { type Checkpoint, listCheckpoints, loadCheckpoint, rewindRun } from './checkpoint.ts'
 import { type BatchGradients, GradientComputer } from './gradients.ts'
 import { HeldOut } from './held-out.ts'
@@ -107,7 +106,6 @@ export async function train(run: Run, options: TrainOptions): Promise<TrainingRe
 const logEvery = 10
 
 class Trainer {
-  private readonly task: Task
   private readonly config: ModelConfig
   private readonly gradients: GradientComputer
   private readonly optimizer: OptimizerRunner
@@ -132,7 +130,6 @@ class Trainer {
     const { recipe } = run
     const { executor } = options
     const setup = setUp(recipe)
-    this.task = setup.task
     this.config = setup.config
     this.saver = new Saver(run, options)
     this.heldOut = new HeldOut(executor, recipe, setup)
@@ -167,7 +164,7 @@ class Trainer {
   async loop(): Promise<Stopped> {
     const { recipe } = this.run
     const { signal } = this.options
-    let batch = drawBatch(this.task, this.step, recipe)
+    const batches = new BatchSource(recipe, this.step)
     for (;;) {
       this.saver.check()
       if (this.evaluationIsDue()) await this.evaluate()
@@ -178,7 +175,7 @@ class Trainer {
         return done
       }
       const began = performance.now()
-      const [found, next] = await Promise.all([this.gradients.compute(this.parameters, batch), this.drawNext()])
+      const found = await this.gradients.compute(this.parameters, await batches.next())
       await this.expectFinite(found)
       // Only now is the loss at these weights known, so only now may they be saved.
       if (signal?.aborted) {
@@ -188,13 +185,7 @@ class Trainer {
       }
       if (this.step > 0 && this.step % recipe.checkpoint.every === 0) await this.save()
       await this.update(found, began)
-      batch = next
     }
-  }
-
-  /** The next batch, drawn while the executor is at work on this one. */
-  private async drawNext(): Promise<MicroBatch[]> {
-    return drawBatch(this.task, this.step + 1, this.run.recipe)
   }
 
   private async update(found: BatchGradients, began: number) {
