@@ -30,6 +30,8 @@ export interface TimingRecord {
   readonly millisecondsPerStep?: number
   readonly tokensPerSecond?: number
   readonly flopsPerSecond?: number
+  /** How long saves held training up since the record before; they are written while it goes on. Absent without one. */
+  readonly savingMilliseconds?: number
 }
 
 /** A run so far, from its logs. */

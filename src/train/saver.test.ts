@@ -8,7 +8,7 @@ import type { FileSystem } from '../model/durable-file.ts'
 import { defineRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { listCheckpoints } from './checkpoint.ts'
-import { createRun, type Run } from './run-folder.ts'
+import { createRun, type Run, readTiming } from './run-folder.ts'
 import { type TrainOptions, train } from './trainer.ts'
 
 const executor = referenceExecutor()
@@ -80,6 +80,10 @@ describe('saving', () => {
     expect(await listed[0]).toEqual([]) // ten updates done, the save of step 5 still under way
     expect(await listed[1]).toContain(5)
     for (const step of [5, 10, 12]) expect(await modelAt(run.path, step)).toBe(await modelAt(plain.path, step))
+    const held = (await readTiming(run)).map(({ savingMilliseconds = 0 }) => savingMilliseconds as number)
+    expect(held[0]).toBe(0) // of update 1
+    expect(held[1]).toBeGreaterThan(0) // of updates 2 to 10
+    expect(held[2]).toBeGreaterThan(40) // the save of step 10 came while that of step 5 was held
   })
 
   it('is waited for when training ends otherwise', async () => {

@@ -121,7 +121,7 @@ class Trainer {
   private readonly evaluations: EvaluationRecord[] = []
   private readonly session = { step: 0, spent: this.spent, secondsBefore: 0, began: performance.now() }
   /** Time of the updates since the last record. */
-  private lap = { steps: 0, milliseconds: 0, tokens: 0, flops: 0 }
+  private lap = { steps: 0, milliseconds: 0, tokens: 0, flops: 0, saving: 0 }
 
   constructor(
     private readonly run: Run,
@@ -227,9 +227,10 @@ class Trainer {
       tokensPerSecond: (1000 * lap.tokens) / lap.milliseconds,
       flopsPerSecond: (1000 * lap.flops) / lap.milliseconds,
     }
-    const record: TimingRecord = { step, seconds: this.seconds(), ...(lap.steps > 0 ? rates : {}) }
+    const saving = lap.saving > 0 ? { savingMilliseconds: lap.saving } : {}
+    const record: TimingRecord = { step, seconds: this.seconds(), ...(lap.steps > 0 ? rates : {}), ...saving }
     await appendTiming(this.run, { ...record })
-    this.lap = { steps: 0, milliseconds: 0, tokens: 0, flops: 0 }
+    this.lap = { steps: 0, milliseconds: 0, tokens: 0, flops: 0, saving: 0 }
   }
 
   private seconds(): number {
@@ -308,8 +309,10 @@ class Trainer {
       ...this.spent,
       best: this.best,
     }
+    const began = performance.now()
     const optimizer = this.optimizer.exportStates()
     await this.saver.begin({ step, parameters: new Map(named), optimizer, state, config })
+    this.lap.saving += performance.now() - began
     this.lastSave = step
   }
 
