@@ -132,7 +132,7 @@ async function finish(summary: Summary, isWhole: boolean, folder: string, execut
 
 async function dryRun(cells: readonly Cell[], executor: Executor, flags: ReproduceFlags): Promise<void> {
   const estimates = await estimate(cells, executor)
-  const rows = estimates.map(({ cell: { recipe }, parameters, trainingFlops, hours }) => ({
+  const rows = estimates.map(({ cell: { recipe }, parameters, trainingFlops, hours, dataSpeed }) => ({
     recipe: recipe.name,
     plan: recipe.model.plan,
     seed: recipe.seed,
@@ -140,17 +140,28 @@ async function dryRun(cells: readonly Cell[], executor: Executor, flags: Reprodu
     steps: recipe.steps,
     trainingFlops,
     hours,
+    dataSpeed,
   }))
   const hours = rows.reduce((sum, row) => sum + row.hours, 0)
   if (flags.json) return emit({ rows, hours })
   printTable(dryColumns, rows)
   const time = formatDuration(3600 * hours)
+  const slowest = Math.min(...rows.map(({ dataSpeed }) => dataSpeed))
   process.stdout.write(
-    `\nAt most ${time} on this machine: a solved row stops early, an unsolved one runs all its steps.\n`,
+    `\n${wrap(`At most ${time} on this machine: a solved row stops early, an unsolved one runs all its steps.`)}\n` +
+      `${wrap(`Data is drawn in a thread of its own, at least ${slowest.toFixed(1)} times as fast as a row trains.`)}\n`,
   )
 }
 
-type DryRow = { recipe: string; plan: string; seed: number; parameters: number; trainingFlops: number; hours: number }
+interface DryRow {
+  readonly recipe: string
+  readonly plan: string
+  readonly seed: number
+  readonly parameters: number
+  readonly trainingFlops: number
+  readonly hours: number
+  readonly dataSpeed: number
+}
 
 const dryColumns: Column<DryRow>[] = [
   { key: 'recipe', title: 'recipe' },
@@ -159,4 +170,5 @@ const dryColumns: Column<DryRow>[] = [
   { key: 'parameters', title: 'params', align: 'right', format: formatParameters },
   { key: 'trainingFlops', title: 'FLOPs', align: 'right', format: formatFlops },
   { key: 'hours', title: 'time', align: 'right', format: (hours) => formatDuration(3600 * hours) },
+  { key: 'dataSpeed', title: 'data', align: 'right', format: (speed) => `${speed.toFixed(1)}×` },
 ]

@@ -1,6 +1,6 @@
 import type { Executor } from '../executor/index.ts'
 import { initialParameters, parameterCount } from '../model/parameters.ts'
-import { drawBatch, GradientComputer, setUp } from '../train/index.ts'
+import { BatchSource, drawBatch, GradientComputer, setUp } from '../train/index.ts'
 import type { Cell } from './reproduce.ts'
 
 /** What a training will take on this machine if it runs all its steps; optimizer and evaluations are not counted. */
@@ -9,25 +9,53 @@ export interface Estimate {
   readonly parameters: number
   readonly trainingFlops: number
   readonly hours: number
+  /** How many times as fast as they are trained on sequences come from the data thread. */
+  readonly dataSpeed: number
 }
 
 // Ours: enough sequences to keep every thread busy and to meet the usual lengths, few enough to end at once.
 const sequencesPerThread = 4
 
-/** Times a small batch of each training. Data is drawn as the training will. */
+// Ours: what the thread's compiler needs, and then long enough for a steady mean.
+const warmMilliseconds = 250
+const timedMilliseconds = 500
+
+/** Times a small batch of each training, and the data of each model. */
 export async function estimate(cells: readonly Cell[], executor: Executor): Promise<Estimate[]> {
   const known = new Map<string, Omit<Estimate, 'cell'>>()
+  const drawing = new Map<number, number>()
   const estimates: Estimate[] = []
   for (const cell of cells) {
     const key = `${cell.model} ${cell.row.plan}`
-    const one = known.get(key) ?? (await estimateOne(cell, executor))
+    const seconds = drawing.get(cell.model) ?? (await secondsToDraw(cell))
+    drawing.set(cell.model, seconds)
+    const one = known.get(key) ?? (await estimateOne(cell, executor, seconds))
     known.set(key, one)
     estimates.push({ cell, ...one })
   }
   return estimates
 }
 
-async function estimateOne({ recipe }: Cell, executor: Executor): Promise<Omit<Estimate, 'cell'>> {
+/** Seconds that the data thread takes for a sequence, nothing else being at work. */
+async function secondsToDraw({ recipe }: Cell): Promise<number> {
+  const source = new BatchSource({ ...recipe, steps: Number.POSITIVE_INFINITY }, 0)
+  const drawFor = async (milliseconds: number) => {
+    const began = performance.now()
+    for (let batches = 1; ; batches++) {
+      await source.next()
+      const spent = performance.now() - began
+      if (spent >= milliseconds) return spent / 1000 / (batches * recipe.batch)
+    }
+  }
+  await drawFor(warmMilliseconds)
+  return drawFor(timedMilliseconds)
+}
+
+async function estimateOne(
+  { recipe }: Cell,
+  executor: Executor,
+  drawingSeconds: number,
+): Promise<Omit<Estimate, 'cell'>> {
   const { task, config } = setUp(recipe)
   const parameters = initialParameters(config, recipe.seed)
   const computer = new GradientComputer(executor, config, parameters.shapes, recipe)
@@ -42,5 +70,6 @@ async function estimateOne({ recipe }: Cell, executor: Executor): Promise<Omit<E
     parameters: parameterCount(parameters),
     trainingFlops: (flops / batch) * sequences,
     hours: ((seconds / batch) * sequences) / 3600,
+    dataSpeed: seconds / batch / drawingSeconds,
   }
 }

@@ -2,6 +2,7 @@
  * Training: runs, their folders and checkpoints.
  * @module
  */
+export { BatchSource } from './batch-source.ts'
 export { type BatchSettings, drawBatch, type MicroBatch } from './batches.ts'
 export * from './checkpoint.ts'
 export { describeEnvironment, type Environment, type Machine } from './environment.ts'

@@ -44,7 +44,7 @@ export function solve({ definitions, query }: Problem, modulus: number): Step[] 
   const steps: Step[] = []
   const open = [...definitions]
   while (open.length > 0) {
-    const at = open.findIndex((definition) => namesIn(definition).every((name) => values.has(name)))
+    const at = open.findIndex(({ terms }) => terms.every(({ operand }) => !isName(operand) || values.has(operand)))
     if (at === -1) throw new UndefinedAnswerError(`${cycleIn(open)}: give one of them a value that needs no other`)
     const [definition] = open.splice(at, 1) as [Definition]
     const value = evaluate(definition, values, modulus)
@@ -53,10 +53,13 @@ export function solve({ definitions, query }: Problem, modulus: number): Step[] 
   }
   const needed = new Set([query])
   for (const { definition } of steps.toReversed()) {
-    if (needed.has(definition.name)) for (const name of namesIn(definition)) needed.add(name)
+    if (needed.has(definition.name))
+      for (const { operand } of definition.terms) if (isName(operand)) needed.add(operand)
   }
   return steps.filter(({ definition }) => needed.has(definition.name))
 }
+
+const isName = (operand: Term['operand']) => typeof operand === 'string'
 
 function evaluate({ factor = 1, terms }: Definition, values: ReadonlyMap<string, number>, modulus: number): number {
   let sum = 0
@@ -65,7 +68,7 @@ function evaluate({ factor = 1, terms }: Definition, values: ReadonlyMap<string,
 }
 
 function namesIn({ terms }: Definition): string[] {
-  return terms.map(({ operand }) => operand).filter((operand) => typeof operand === 'string')
+  return terms.map(({ operand }) => operand).filter(isName)
 }
 
 function checkNames(definitions: readonly Definition[], query: string): void {
@@ -96,9 +99,10 @@ function cycleIn(open: readonly Definition[]): string {
  */
 export function template(steps: readonly Step[]): number[] {
   const order = new Map(steps.map(({ definition }, i) => [definition.name, i + 1]))
-  return steps.flatMap(({ definition: { factor, terms } }) => [
-    factor === undefined ? 0 : 1,
-    terms.length,
-    ...terms.map(({ sign, operand }) => sign * (typeof operand === 'number' ? 0 : order.get(operand)!)),
-  ])
+  const words: number[] = []
+  for (const { definition } of steps) {
+    words.push(definition.factor === undefined ? 0 : 1, definition.terms.length)
+    for (const { sign, operand } of definition.terms) words.push(isName(operand) ? sign * order.get(operand)! : 0)
+  }
+  return words
 }

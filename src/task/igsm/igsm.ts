@@ -59,10 +59,12 @@ function create(sizes: IgsmSettings): Task {
   const end = notation.id('<end>')
 
   function toSample(problem: readonly number[], answer: readonly number[]): Sample {
-    const tokens = Int32Array.of(...problem, ...answer)
-    const targets = new Int32Array(tokens.length).fill(-1)
-    targets.set([...answer, end], problem.length - 1)
-    return { tokens, targets, weights: Float32Array.from(targets, (target) => (target === -1 ? 0 : 1)) }
+    const tokens = new Int32Array(problem.length + answer.length)
+    tokens.set(problem)
+    tokens.set(answer, problem.length)
+    const targets = new Int32Array(tokens.length).fill(-1, 0, problem.length - 1).fill(end, -1)
+    targets.set(answer, problem.length - 1)
+    return { tokens, targets, weights: new Float32Array(tokens.length).fill(1, problem.length - 1) }
   }
 
   function draw(random: RandomStream) {

@@ -30,21 +30,49 @@ export class Notation {
   }
 
   problem({ definitions, query }: Problem): number[] {
-    return this.encode([
-      ...definitions.flatMap((definition) => [...definition.name, ':=', ...expression(definition), '.']),
-      ...query,
-      '?',
-    ])
+    const ids: number[] = []
+    for (const definition of definitions) {
+      this.#writeName(ids, definition.name)
+      ids.push(this.id(':='))
+      this.#writeExpression(ids, definition)
+      ids.push(this.id('.'))
+    }
+    this.#writeName(ids, query)
+    ids.push(this.id('?'))
+    return ids
   }
 
   solution(steps: readonly Step[]): number[] {
-    return this.encode(
-      steps.flatMap(({ definition, value }) => {
-        const words = expression(definition)
-        const isShort = this.#steps === 'values' || words.length === 1
-        return [...definition.name, '=', ...(isShort ? [] : [...words, '=']), String(value), '.']
-      }),
-    )
+    const ids: number[] = []
+    for (const { definition, value } of steps) {
+      this.#writeName(ids, definition.name)
+      ids.push(this.id('='))
+      const isNumber = definition.factor === undefined && typeof definition.terms[0]!.operand === 'number'
+      if (this.#steps === 'full' && !(isNumber && definition.terms.length === 1)) {
+        this.#writeExpression(ids, definition)
+        ids.push(this.id('='))
+      }
+      ids.push(this.#number(value), this.id('.'))
+    }
+    return ids
+  }
+
+  // The vocabulary begins with the letters in order, and ends with the numbers.
+  #writeName(ids: number[], name: string): void {
+    ids.push(name.charCodeAt(0) - 65, this.id('#'), name.charCodeAt(2) - 65)
+  }
+
+  #number(value: number): number {
+    return this.vocabulary.length - this.#modulus + value
+  }
+
+  #writeExpression(ids: number[], { factor, terms }: Definition): void {
+    if (factor !== undefined) ids.push(this.#number(factor), this.id('*'))
+    for (const [i, { sign, operand }] of terms.entries()) {
+      if (i > 0) ids.push(this.id(sign === 1 ? '+' : '-'))
+      if (typeof operand === 'number') ids.push(this.#number(operand))
+      else this.#writeName(ids, operand)
+    }
   }
 
   /** The text of token ids: names are not spaced, and stops follow at once. */
@@ -66,16 +94,6 @@ export class Notation {
   encode(words: readonly string[]): number[] {
     return words.map((word) => this.id(word))
   }
-}
-
-function expression({ factor, terms }: Definition): string[] {
-  const words = factor === undefined ? [] : [String(factor), '*']
-  for (const [i, { sign, operand }] of terms.entries()) {
-    if (i > 0) words.push(sign === 1 ? '+' : '-')
-    if (typeof operand === 'number') words.push(String(operand))
-    else words.push(...operand)
-  }
-  return words
 }
 
 const name = '[A-Z] # [A-Z]'

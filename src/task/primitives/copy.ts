@@ -1,6 +1,12 @@
 import type { RandomStream } from '../../tensor/random.ts'
 import { UndefinedAnswerError } from '../task.ts'
 
+/** A problem in words, each one token, and its answer. */
+export interface Drawn {
+  readonly words: readonly string[]
+  readonly answer: string
+}
+
 export const alphabet = [...'abcdefghijklmnopqrstuvwxyz']
 export const listLength = 10
 export const repeatLength = 5
@@ -9,10 +15,11 @@ export const repeatLength = 5
  * Ten different items, then five of them again that stood side by side, where at least one more followed. The recalled
  * shape of the paper has random three-letter words; here an item is one letter, so that it is one token.
  */
-export function drawCopy(random: RandomStream): string[] {
+export function drawCopy(random: RandomStream): Drawn {
   const items = random.shuffle([...alphabet]).slice(0, listLength)
   const start = random.integer(listLength - repeatLength)
-  return [...items, ...items.slice(start, start + repeatLength)]
+  const end = start + repeatLength
+  return { words: [...items, ...items.slice(start, end)], answer: items[end]! }
 }
 
 /**

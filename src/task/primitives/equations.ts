@@ -1,37 +1,48 @@
 import { LatheError } from '../../settings/error.ts'
 import type { RandomStream } from '../../tensor/random.ts'
 import { UndefinedAnswerError } from '../task.ts'
-import { alphabet } from './copy.ts'
+import { alphabet, type Drawn } from './copy.ts'
 
 export const variables = 5
 export const largestValue = 25
 export const largestAddend = 9
+const numbers = Array.from({ length: largestValue }, (_, i) => String(i + 1))
 
 /**
  * Five assignments of different values from 1 to 25, `depth` layers of five aliases, one to one, and a query of the
  * last layer. Which alias stands for which name is uniform, and so is the value asked for: these, and that the values
  * differ, are ours.
  */
-export function drawAssignments(random: RandomStream, depth: number): string[] {
+export function drawAssignments(random: RandomStream, depth: number): Drawn {
   const names = random.shuffle([...alphabet])
-  const numbers = Array.from({ length: largestValue }, (_, i) => String(i + 1))
-  let sources = random.shuffle(numbers).slice(0, variables)
+  let sources = random.shuffle([...numbers]).slice(0, variables)
+  const values = new Map(sources.map((number) => [number, number]))
   const words: string[] = []
   for (let layer = 0; layer <= depth; layer++) {
     const defined = names.slice(layer * variables, (layer + 1) * variables)
-    words.push(...defined.flatMap((name, i) => [name, '=', sources[i]!, ',']))
+    for (const [i, name] of defined.entries()) {
+      words.push(name, '=', sources[i]!, ',')
+      values.set(name, values.get(sources[i]!)!)
+    }
     sources = random.shuffle(defined)
   }
-  return [...words, sources[0]!, '=', '?']
+  words.push(sources[0]!, '=', '?')
+  return { words, answer: values.get(sources[0]!)! }
 }
 
 /** Two values from 1 to 9, and a variable that is their signed sum, as in z=6, b=5, i=-z+b, i=?. The law is ours. */
-export function drawPreschoolMath(random: RandomStream): string[] {
+export function drawPreschoolMath(random: RandomStream): Drawn {
   const [first, second, sum] = random.shuffle([...alphabet]) as [string, string, string]
-  const given = [first, second].flatMap((name) => [name, '=', String(1 + random.integer(largestAddend)), ','])
-  const [left, right] = random.shuffle([first, second]) as [string, string]
-  const minus = random.integer(2) === 0 ? ['-'] : []
-  return [...given, sum, '=', ...minus, left, random.integer(2) === 0 ? '-' : '+', right, ',', sum, '=', '?']
+  const values = [1 + random.integer(largestAddend), 1 + random.integer(largestAddend)] as const
+  const places = random.shuffle([0, 1]) as [0 | 1, 0 | 1]
+  const [left, right] = places.map((place) => [first, second][place]!) as [string, string]
+  const isNegative = random.integer(2) === 0
+  const isDifference = random.integer(2) === 0
+  const answer = (isNegative ? -1 : 1) * values[places[0]] + (isDifference ? -1 : 1) * values[places[1]]
+  const words = [first, '=', String(values[0]), ',', second, '=', String(values[1]), ',', sum, '=']
+  if (isNegative) words.push('-')
+  words.push(left, isDifference ? '-' : '+', right, ',', sum, '=', '?')
+  return { words, answer: String(answer) }
 }
 
 const operand = '(?:[a-z]|\\d+)'

@@ -4,7 +4,7 @@ import { oneOf } from '../../settings/settings.ts'
 import type { RandomStream } from '../../tensor/random.ts'
 import { drawInSplit } from '../split.ts'
 import type { Example, Sample, Shortcut, Task, TaskDefinition } from '../task.ts'
-import { alphabet, copied, drawCopy, listLength, repeatLength } from './copy.ts'
+import { alphabet, copied, type Drawn, drawCopy, listLength, repeatLength } from './copy.ts'
 import {
   drawAssignments,
   drawPreschoolMath,
@@ -56,7 +56,8 @@ interface Primitive {
   readonly length: number
   readonly chance: number
   readonly shortcuts: readonly Shortcut[]
-  draw(random: RandomStream): string[]
+  draw(random: RandomStream): Drawn
+  /** Of a problem that somebody wrote. */
   answer(words: readonly string[]): string
   write(words: readonly string[]): string
   /** Of its text form. */
@@ -119,15 +120,17 @@ function create({ kind, depth, form }: PrimitivesSettings): Task {
   const range = `${answers[0]} to ${answers.at(-1)}`
 
   function encode(words: readonly string[]): Int32Array {
-    return Int32Array.from(words, (word) => {
+    const tokens = new Int32Array(words.length)
+    for (const [i, word] of words.entries()) {
       const id = ids.get(word)
-      if (id !== undefined) return id
-      throw new LatheError(`input has ${JSON.stringify(word)}: write it like ${primitive.example}`)
-    })
+      if (id === undefined)
+        throw new LatheError(`input has ${JSON.stringify(word)}: write it like ${primitive.example}`)
+      tokens[i] = id
+    }
+    return tokens
   }
 
-  function toSample(words: readonly string[], answer: string): Sample {
-    const tokens = encode(words)
+  function toSample(tokens: Int32Array, answer: string): Sample {
     const weights = new Float32Array(tokens.length)
     weights[tokens.length - 1] = 1
     return { tokens, targets: new Int32Array(tokens.length).fill(-1).with(-1, ids.get(answer)!), weights }
@@ -137,12 +140,12 @@ function create({ kind, depth, form }: PrimitivesSettings): Task {
     const words = input.replaceAll(';', ',').match(/\d+|\S/gu) ?? []
     if (words.length === 0 || words.length > length)
       throw new LatheError(`input has ${words.length} tokens: write 1 to ${length}`)
-    encode(words)
+    const tokens = encode(words)
     const own = primitive.answer(words)
     if (!answers.includes(own)) throw new LatheError(`input has the answer ${own}: answers go from ${range}`)
     if (target !== undefined && !answers.includes(target))
       throw new LatheError(`target ${JSON.stringify(target)} is no answer: write one from ${range}`)
-    return toSample(words, target ?? own)
+    return toSample(tokens, target ?? own)
   }
 
   return {
@@ -153,8 +156,12 @@ function create({ kind, depth, form }: PrimitivesSettings): Task {
     chance: primitive.chance,
     shortcuts: primitive.shortcuts,
     sample(key) {
-      const words = drawInSplit('primitives', key, primitive.draw, encode)
-      return toSample(words, primitive.answer(words))
+      const draw = (random: RandomStream) => {
+        const { words, answer } = primitive.draw(random)
+        return { tokens: encode(words), answer }
+      }
+      const { tokens, answer } = drawInSplit('primitives', key, draw, (drawn) => drawn.tokens)
+      return toSample(tokens, answer)
     },
     score: ({ tokens, targets }, predictions) => predictions[tokens.length - 1] === targets.at(-1),
     parse,
