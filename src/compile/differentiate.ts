@@ -3,10 +3,20 @@ import { add, fill, ops } from '../ops/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { repeatVjp } from './repeat-vjp.ts'
 
-/** Cotangents by tensor; adding twice sums. */
+/** Cotangents by tensor; adding twice sums, one after the other. */
 export class Cotangents extends Map<Tensor, Tensor> {
+  /** `start`: what the sum for a tensor begins with; undefined: with the first cotangent. */
+  constructor(private readonly start: (tensor: Tensor) => Tensor | undefined = () => undefined) {
+    super()
+  }
+
+  /** The sum for a tensor so far. */
+  begun(tensor: Tensor): Tensor | undefined {
+    return this.get(tensor) ?? this.start(tensor)
+  }
+
   add(tensor: Tensor, cotangent: Tensor): void {
-    const known = this.get(tensor)
+    const known = this.begun(tensor)
     this.set(tensor, known ? add(known, cotangent) : cotangent)
   }
 }
@@ -17,7 +27,7 @@ export const gradientName = (parameter: string): string => `grad:${parameter}`
 const leaves = new Set(['parameter', 'input', 'state', 'placeholder', 'fill', 'stopGradient'])
 
 /** Whether a derivative can reach a parameter through this tensor; a loop's carry is taken to. */
-export function carriesGradient(tensor: Tensor): boolean {
+function carriesGradient(tensor: Tensor): boolean {
   if (tensor.dtype !== 'f32') return false
   const { op } = tensor.node
   return op === 'parameter' || op === 'placeholder' || !leaves.has(op)
@@ -34,13 +44,16 @@ export function backward(scope: Scope, cotangents: Cotangents): void {
     const cts = node.outputs.map((t) => cotangents.get(t))
     if (cts.every((ct) => ct === undefined) || isBoundary(node) || leaves.has(node.op)) continue
     for (const output of node.outputs) cotangents.delete(output)
-    const towards = node.op === 'repeat' ? repeatVjp(node, cts) : inputCotangents(node, cts)
-    for (const [tensor, ct] of towards) {
-      if (!carriesGradient(tensor)) continue
-      if (isBoundary(tensor.node)) accumulate(sinkName(tensor), ct)
-      else cotangents.add(tensor, ct)
-    }
+    const towards = node.op === 'repeat' ? repeatVjp(node, cts, cotangents) : inputCotangents(node, cts)
+    for (const [tensor, ct] of towards) reach(tensor, ct, cotangents)
   }
+}
+
+/** Adds a cotangent to those of a tensor, to the gradient where that is a sink, or nowhere. */
+export function reach(tensor: Tensor, cotangent: Tensor, cotangents: Cotangents): void {
+  if (!carriesGradient(tensor)) return
+  if (isBoundary(tensor.node)) accumulate(sinkName(tensor), cotangent)
+  else cotangents.add(tensor, cotangent)
 }
 
 /** Parameters, and what the parameter program derives from them, end the walk of a sequence. */
@@ -63,7 +76,8 @@ function inputCotangents(node: Node, cotangents: readonly (Tensor | undefined)[]
       throw new LatheError(`${node.op} has no derivative; put stopGradient around it`)
     return []
   }
-  const results = op.vjp({ inputs: node.inputs, outputs: node.outputs, attributes: node.attributes, cotangents })
+  const { recomputed: _, ...attributes } = node.attributes
+  const results = op.vjp({ inputs: node.inputs, outputs: node.outputs, attributes, cotangents })
   return node.inputs.flatMap((t, i): [Tensor, Tensor][] => (results[i] ? [[t, results[i]]] : []))
 }
 

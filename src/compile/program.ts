@@ -44,10 +44,14 @@ export interface Program {
   readonly instructions: readonly Instruction[]
 }
 
-/** FLOPs of one sequence: matrix products alone, loops at their full count (design: counted once forward, twice backward). */
+/**
+ * FLOPs of one sequence: matrix products alone, once forward and twice backward, loops at their full count. What is
+ * computed again so that less is kept does not count.
+ */
 export function programFlops({ values, instructions }: Program): number {
   const count = (list: readonly Instruction[]): number =>
     list.reduce((total, { op, inputs, attributes, block }) => {
+      if (attributes.recomputed) return total
       if (block) return total + (attributes.count as number) * count(block.instructions)
       return (
         total +

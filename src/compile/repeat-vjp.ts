@@ -1,69 +1,80 @@
 import { addOutput, type Body, type Node, placeholder, Scope, scopeNow, type Tensor, within } from '../graph/graph.ts'
-import { add, fill } from '../ops/index.ts'
-import { addRepeat } from '../ops/repeat.ts'
-import { backward, Cotangents, carriesGradient } from './differentiate.ts'
+import { fill } from '../ops/index.ts'
+import { addRepeat } from '../ops/loop.ts'
+import { backward, Cotangents, reach } from './differentiate.ts'
+import { recompute } from './recompute.ts'
 
 /**
  * The vector-Jacobian product of a loop is one more loop, run the other way. It carries the cotangents of the carry and
- * the sums for tensors from outside; what it needs of the forward body is stacked by the forward loop.
+ * the sums for tensors from outside, which go on from those in `sums` and are put back there. What it needs of the forward body is stacked by the forward loop; where the loop says
+ * `recompute`, only its carries are, and each iteration computes the rest again before it walks back.
  */
-export function repeatVjp(node: Node, cotangents: readonly (Tensor | undefined)[]): [Tensor, Tensor][] {
+export function repeatVjp(
+  node: Node,
+  cotangents: readonly (Tensor | undefined)[],
+  sums: Cotangents,
+): [Tensor, Tensor][] {
   const body = node.body!
+  const again = node.attributes.recompute === true
   const count = node.attributes.count as number
   const nCarry = body.carry.length
   const learned = body.carry.map((_, i) => i).filter((i) => body.carry[i].dtype === 'f32')
   const collectedWith = body.collected.map((_, i) => i).filter((i) => cotangents[nCarry + i])
 
   const scope = new Scope(scopeNow())
-  const forwardNodes = new Set(body.scope.nodes)
   const back = within(scope, () => {
     const index = placeholder(body.index)
     const carry = learned.map((i) => placeholder(body.carry[i]))
     const slices = collectedWith.map((i) => placeholder(body.collected[i]))
-    const cts = new Cotangents()
+    const forward = again ? recompute(body, index) : body
+    const forwardNodes = new Set(forward.scope.nodes)
+    const captured = new Map<Tensor, Tensor>()
+    const sumOf = (t: Tensor): Tensor | undefined => {
+      if (forwardNodes.has(t.node)) return undefined
+      const sum = placeholder(t)
+      captured.set(t, sum)
+      return sum
+    }
+    const cts = new Cotangents(sumOf)
     learned.forEach((i, n) => {
-      cts.add(body.next[i], carry[n])
+      reach(forward.next[i], carry[n], cts)
     })
     collectedWith.forEach((i, n) => {
-      cts.add(body.collected[i], slices[n])
+      reach(forward.collected[i], slices[n], cts)
     })
-    const scanned = slices
-    backward(body.scope, cts)
-    return { index, carry, scanned, cts }
+    backward(forward.scope, cts)
+    return { index, carry, slices, forward, captured, cts }
   })
 
-  const { cts } = back
-  const next = learned.map((i) => within(scope, () => cts.get(body.carry[i]) ?? fill(body.carry[i].shape, 0)))
+  const { cts, forward, captured } = back
+  const stopped = (i: number) => within(scope, () => fill(body.carry[i].shape, 0))
+  const next = learned.map((i) => cts.get(forward.carry[i]) ?? stopped(i))
   const initial = learned.map((i) => cotangents[i] ?? fill(body.carry[i].shape, 0))
   const carry = [...back.carry]
-
-  const captured = [...cts.keys()].filter((t) => !forwardNodes.has(t.node) && carriesGradient(t))
-  for (const tensor of captured) {
-    within(scope, () => {
-      const total = placeholder(tensor)
-      carry.push(total)
-      next.push(add(total, cts.get(tensor)!))
-    })
-    initial.push(fill(tensor.shape, 0))
+  for (const [tensor, sum] of captured) {
+    carry.push(sum)
+    next.push(cts.get(tensor)!)
+    initial.push(sums.begun(tensor) ?? fill(tensor.shape, 0))
   }
 
-  const scannedLearned = body.scanned.map((_, i) => i).filter((i) => cts.has(body.scanned[i]))
+  const scannedLearned = forward.scanned.map((_, i) => i).filter((i) => cts.has(forward.scanned[i]))
   const reversed: Body = {
     scope,
     index: back.index,
     carry,
     next,
-    scanned: [...back.scanned],
-    collected: scannedLearned.map((i) => cts.get(body.scanned[i])!),
+    scanned: again ? [...back.slices, ...forward.carry, ...forward.scanned] : [...back.slices],
+    collected: scannedLearned.map((i) => cts.get(forward.scanned[i])!),
   }
   const stacks = collectedWith.map((i) => cotangents[nCarry + i]!)
-  stacks.push(...bringResiduals(node, reversed))
+  const kept = again ? [...body.carry, ...body.scanned].map((t) => stackOf(node, t)) : bringResiduals(node, reversed)
+  stacks.push(...kept)
 
   const runs = node.attributes.bounded ? node.inputs.at(-1) : undefined
   const loop = addRepeat(reversed, count, initial, stacks, { runs, reverse: !node.attributes.reverse })
+  for (const [n, tensor] of [...captured.keys()].entries()) sums.set(tensor, loop.outputs[learned.length + n])
   return [
     ...learned.map((i, n): [Tensor, Tensor] => [node.inputs[i], loop.outputs[n]]),
-    ...captured.map((t, n): [Tensor, Tensor] => [t, loop.outputs[learned.length + n]]),
     ...scannedLearned.map((i, n): [Tensor, Tensor] => [node.inputs[nCarry + i], loop.outputs[carry.length + n]]),
   ]
 }

@@ -86,6 +86,12 @@ describe('repeat refuses', () => {
     )
   })
 
+  it.each([0, -1, 1.5, Number.NaN])('to save every %d', (saveEvery) => {
+    expect(refusal(() => repeat({ count: 2, carry: { x: x() }, saveEvery }, same))).toBe(
+      `repeat saves every iteration or every few, 1 or more, not every ${saveEvery}`,
+    )
+  })
+
   it('a carry that changes its shape or type', () => {
     expect(
       refusal(() => repeat({ count: 2, carry: { x: x() } }, ({ x }) => ({ carry: { x: slice(x, 0, 0, 1) } }))),

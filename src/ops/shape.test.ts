@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { f32 } from '../executor/conformance/data.ts'
+import { f32, i32 } from '../executor/conformance/data.ts'
 import { evaluate, refusal } from '../executor/conformance/step.ts'
 import { input, type Tensor } from '../graph/graph.ts'
 import { apply, concat, reshape, shift, slice, transpose } from './index.ts'
@@ -43,7 +43,7 @@ describe('slice', () => {
   })
 
   it('refuses a vector', () => {
-    expect(refusal(() => slice(input('x', [3]), 0, 0, 1))).toBe('slice got f32[3]; it takes f32 matrices')
+    expect(refusal(() => slice(input('x', [3]), 0, 0, 1))).toBe('slice got f32[3]; it takes a matrix')
   })
 })
 
@@ -84,6 +84,9 @@ describe('concat', () => {
       'concat got f32[2, 3] and f32[2, 4]; it takes equal sizes in axis 1',
     )
     expect(refusal(() => concat([input('a', [2, 3]), input('b', [3, 3])], 1))).toContain('equal sizes in axis 0')
+    expect(refusal(() => concat([input('a', [2, 3]), input('b', [2, 3], 'i32')], 0))).toBe(
+      'concat got f32[2, 3] and i32[2, 3]; it takes matrices of one type',
+    )
   })
 })
 
@@ -102,7 +105,16 @@ describe('shift', () => {
   })
 
   it('refuses a vector', () => {
-    expect(refusal(() => shift(input('x', [3]), 1))).toBe('shift got f32[3]; it takes f32 matrices')
+    expect(refusal(() => shift(input('x', [3]), 1))).toBe('shift got f32[3]; it takes a matrix')
+  })
+})
+
+describe('integers', () => {
+  it('are cut, joined and shifted as they are', async () => {
+    const { y } = await evaluate({ n: i32([3, 2], [1, 2, 3, 4, 5, 6]) }, ({ n }) => ({
+      y: concat([shift(n, 1), slice(n, 0, 2, 1)], 0),
+    }))
+    expect(y).toEqual(Int32Array.of(0, 0, 1, 2, 3, 4, 5, 6))
   })
 })
 

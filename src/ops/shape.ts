@@ -1,5 +1,5 @@
 import type { Tensor } from '../graph/graph.ts'
-import { sizeOf, type Values } from '../tensor/type.ts'
+import { sizeOf, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, expectMatrices, type Op, shapeError } from './op.ts'
 
 /** Copies a rows × columns window between two matrices; a cell outside of either is left alone. */
@@ -21,17 +21,23 @@ function copyWindow(
   }
 }
 
+/** Demands matrices of one element type: rows are moved whatever they hold. */
+function expectAlike(op: string, inputs: readonly TensorType[]): void {
+  if (inputs.some((t) => t.shape.length !== 2 || t.dtype !== inputs[0].dtype))
+    throw shapeError(op, inputs, inputs.length > 1 ? 'matrices of one type' : 'a matrix')
+}
+
 const at = (axis: unknown, position: number): [number, number] => (axis === 0 ? [position, 0] : [0, position])
 
 export const sliceOp: Op = {
   name: 'slice',
   infer(inputs, { axis, start, size }) {
-    expectMatrices('slice', inputs)
+    expectAlike('slice', inputs)
     const [x] = inputs
     const [from, n] = [start as number, size as number]
     if (from < 0 || n < 1 || from + n > x.shape[axis as number])
       throw shapeError('slice', inputs, `a range within axis ${axis}, not ${from} … ${from + n}`)
-    return [{ shape: axis === 0 ? [n, x.shape[1]] : [x.shape[0], n], dtype: 'f32' }]
+    return [{ shape: axis === 0 ? [n, x.shape[1]] : [x.shape[0], n], dtype: x.dtype }]
   },
   vjp: ({ inputs: [x], cotangents: [ct], attributes: { axis, start } }) => [
     apply(padOp, [ct!], { axis, start, size: x.shape[axis as number] })[0],
@@ -60,12 +66,13 @@ export const concatOp: Op = {
   name: 'concat',
   infer(inputs, { axis }) {
     if (inputs.length === 0) throw shapeError('concat', inputs, 'one matrix or more')
-    expectMatrices('concat', inputs)
+    expectAlike('concat', inputs)
     const other = axis === 0 ? 1 : 0
     if (inputs.some((t) => t.shape[other] !== inputs[0].shape[other]))
       throw shapeError('concat', inputs, `equal sizes in axis ${other}`)
     const total = inputs.reduce((n, t) => n + t.shape[axis as number], 0)
-    return [{ shape: axis === 0 ? [total, inputs[0].shape[1]] : [inputs[0].shape[0], total], dtype: 'f32' }]
+    const [{ shape, dtype }] = inputs
+    return [{ shape: axis === 0 ? [total, shape[1]] : [shape[0], total], dtype }]
   },
   vjp({ inputs, cotangents: [ct], attributes: { axis } }) {
     let start = 0
@@ -88,7 +95,7 @@ export const concatOp: Op = {
 export const shiftOp: Op = {
   name: 'shift',
   infer(inputs) {
-    expectMatrices('shift', inputs)
+    expectAlike('shift', inputs)
     return [inputs[0]]
   },
   vjp: ({ cotangents: [ct], attributes: { by } }) => [shift(ct!, -(by as number))],

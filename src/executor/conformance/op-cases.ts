@@ -277,6 +277,11 @@ const oddities: Case[] = [
       output('constant', sub(mul(x, 0), 7))
     },
   ),
+  forwardCase('integers that are cut, joined and shifted', { n: i32([4, 3], below(9)) }, () => {
+    const n = input('n', [4, 3], 'i32')
+    output('rows', concat([slice(n, 0, 1, 2), shift(n, 2), n], 0))
+    output('columns', concat([slice(n, 1, 2, 1), shift(n, -1)], 1))
+  }),
   forwardCase('predictions alone', { targets: i32([5], masked(9)) }, () => {
     const targets = input('targets', [5], 'i32')
     output('predictions', linearCrossEntropy(input('x', [5, 7]), parameter('w', [9, 7]), targets).predictions)
