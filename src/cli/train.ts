@@ -100,11 +100,11 @@ async function resumedRun(folder: string, name: string | undefined, flags: Train
     throw new LatheError(
       `${folder} was trained with another ${different.join(', ')}: resume it as it is, or start a new run without --resume`,
     )
-  return run
+  return { ...run, recipe: { ...run.recipe, recompute: wanted.recompute } }
 }
 
 // What a machine decides may differ from session to session; the curve may not.
-const machineKeys = ['threads']
+const machineKeys = ['threads', 'recompute']
 
 /** Dotted keys in which two recipes differ. */
 function differences(a: unknown, b: unknown, path = ''): string[] {

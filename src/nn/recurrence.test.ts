@@ -41,6 +41,16 @@ describe('fixedCount', () => {
     expect(opsOf(7)).toEqual(['input', 'fill', 'repeat'])
   })
 
+  it.each([1, 2, 4, 5])('does and taps the same when it saves every %i', async (saveEvery) => {
+    const made = (options: { saveEvery?: number }) =>
+      evaluate({ x, table: f32([5], [1, 2, 3, 4, 5]) }, ({ x, table }) => {
+        const block = (state: Tensor, at: LoopPosition) => mul(state, takeRow(table, at.index!))
+        const { x: after, taps } = fixedCount(5, options).run(x, block, tap)
+        return { x: after, ...taps }
+      })
+    expect(await made({ saveEvery })).toEqual(await made({}))
+  })
+
   it('tells its block where it stands', async () => {
     const places: LoopPosition[] = []
     const { y } = await evaluate({ x, table: f32([3], [100, 200, 300]) }, ({ x, table }) => ({

@@ -21,8 +21,11 @@ export interface Recurrence {
   run(x: Tensor, block: (x: Tensor, at: LoopPosition) => Tensor, tap?: Tap): Recurred
 }
 
-/** The same block, a fixed number of times, nothing added between (Saunshi et al. 2025, §2). Once is a plain block. */
-export function fixedCount(loops: number): Recurrence {
+/**
+ * The same block, a fixed number of times, nothing added between (Saunshi et al. 2025, §2). Once is a plain block.
+ * `saveEvery`: loops that the derivative computes again at a time, so as to keep the state before them alone.
+ */
+export function fixedCount(loops: number, { saveEvery }: { readonly saveEvery?: number } = {}): Recurrence {
   return {
     run(x, block, tap) {
       if (loops === 1) {
@@ -30,7 +33,7 @@ export function fixedCount(loops: number): Recurrence {
         const taps = tap?.({ before: x, after }) ?? {}
         return { x: after, taps: mapTensors(taps, (t) => reshape(t, [1, ...t.shape])) }
       }
-      const { carry, collected } = repeat({ count: loops, carry: { x } }, ({ x: before }, at) => {
+      const { carry, collected } = repeat({ count: loops, carry: { x }, saveEvery }, ({ x: before }, at) => {
         const after = block(before, at)
         return { carry: { x: after }, collect: tap?.({ before, after }) }
       })

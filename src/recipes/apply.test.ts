@@ -69,11 +69,11 @@ describe('applySettings', () => {
     ['model.nHeads=3', 'model.dModel 128 is not divisible by model.nHeads 3: set model.dHead'],
     [
       '__proto__.steps=3',
-      'there is no setting __proto__: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      'there is no setting __proto__: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, recompute, threads',
     ],
     [
       'constructor=3',
-      'there is no setting constructor: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      'there is no setting constructor: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, recompute, threads',
     ],
     ['task.name.x=3', 'task.name must be a text, got {"x":3}'],
   ])('refuses %s', (setting, message) => {

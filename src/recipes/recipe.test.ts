@@ -38,6 +38,7 @@ describe('defineRecipe', () => {
       evaluate: { every: 250, samples: 1024 },
       checkpoint: { every: 500, keep: 3, failure: 'stop' },
       precision: 'auto',
+      recompute: 'auto',
       executor: 'auto',
     })
   })
@@ -71,15 +72,15 @@ describe('defineRecipe', () => {
     ['recipe tiny: clip must be a number from 0, got -0.5', { ...smallest, clip: -0.5 }],
     ['recipe tiny: there is no setting stepz: did you mean steps?', { ...smallest, stepz: 1 }],
     [
-      'recipe tiny: there is no setting somethingElse: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      'recipe tiny: there is no setting somethingElse: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, recompute, threads',
       { ...smallest, somethingElse: 1 },
     ],
     [
-      'recipe tiny: there is no setting __proto__: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      'recipe tiny: there is no setting __proto__: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, recompute, threads',
       JSON.parse(JSON.stringify(smallest).replace('{', '{"__proto__":1,')),
     ],
     [
-      'recipe tiny: there is no setting constructor: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, threads',
+      'recipe tiny: there is no setting constructor: there are name, description, task, model, steps, batch, accumulation, groups, optimizer, schedule, clip, seed, evaluate, checkpoint, precision, executor, recompute, threads',
       { ...smallest, constructor: 1 },
     ],
     [
@@ -110,6 +111,10 @@ describe('defineRecipe', () => {
     ['recipe tiny: evaluate.loops.1 must be a positive integer, got 0', { ...smallest, evaluate: { loops: [1, 0] } }],
     ['recipe tiny: evaluate.target must be a number from 0 to 1, got 95', { ...smallest, evaluate: { target: 95 } }],
     ['recipe tiny: precision must be "auto", "bf16" or "f32", got "fp16"', { ...smallest, precision: 'fp16' }],
+    ...['some', 0, 1.5, true].map((recompute): [string, unknown] => [
+      `recipe tiny: recompute must be "auto", "none" or a number of loops, got ${JSON.stringify(recompute)}`,
+      { ...smallest, recompute },
+    ]),
     [
       'recipe ../tiny: name must be a name of letters, digits, dots and dashes, got "../tiny"',
       { ...smallest, name: '../tiny' },

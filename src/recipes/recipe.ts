@@ -51,6 +51,8 @@ const schedules = [
   }),
 ] as const
 
+const orLoops = must('"auto", "none" or a number of loops')
+
 /** The one schema of a recipe. Objects are strict, except for the settings of the task, which the task checks. */
 export const recipeSchema = z.strictObject({
   name: z
@@ -95,6 +97,12 @@ export const recipeSchema = z.strictObject({
     .prefault({}),
   precision: oneOf('auto', 'bf16', 'f32').default('auto').describe('operands of matrix products: auto, bf16 or f32'),
   executor: oneOf('auto', 'native', 'reference').default('auto').describe('what computes: auto, native or reference'),
+  recompute: z
+    .union([z.literal(['auto', 'none']), z.int(orLoops).min(1, orLoops)], orLoops)
+    .default('auto')
+    .describe(
+      'loops whose values are computed again at a time, to keep less: none, a number, or auto (as memory asks)',
+    ),
   threads: positiveInteger.optional().describe('worker threads; default one per core'),
 })
 

@@ -1,13 +1,13 @@
 import { programFlops } from '../compile/index.ts'
 import type { Executor } from '../executor/executor.ts'
-import { StepRunner } from '../executor/step-runner.ts'
+import type { StepRunner } from '../executor/step-runner.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { ParameterStore } from '../model/parameters.ts'
-import { trainingPrograms } from '../model/programs.ts'
 import { GlobalNorm } from '../optim/index.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { sizeOf } from '../tensor/type.ts'
 import type { MicroBatch } from './batches.ts'
+import { compileStep, type RecomputeOptions } from './recompute.ts'
 
 /** What a batch says about the weights. */
 export interface BatchGradients {
@@ -40,7 +40,7 @@ export class GradientComputer {
     private readonly executor: Executor,
     private readonly config: ModelConfig,
     shapes: ParameterStore['shapes'],
-    private readonly options: { groups?: number } = {},
+    private readonly options: RecomputeOptions = {},
   ) {
     const zeros = Object.entries(shapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))] as const)
     this.gradients = Object.fromEntries(zeros)
@@ -87,11 +87,8 @@ export class GradientComputer {
   private runner(length: number) {
     const known = this.runners.get(length)
     if (known) return known
-    const programs = trainingPrograms(this.config, length)
-    const runner = {
-      step: new StepRunner(this.executor, programs, this.options),
-      flops: programFlops(programs.main),
-    }
+    const step = compileStep(this.executor, this.config, length, this.options)
+    const runner = { step, flops: programFlops(step.main.program) }
     this.runners.set(length, runner)
     return runner
   }

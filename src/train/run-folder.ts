@@ -46,8 +46,8 @@ export async function createRun(
   return { path: folder, recipe: resolved, environment }
 }
 
-/** SHA-256 of all that decides the curve: every setting but the number of threads. */
-export function recipeHash({ threads: _, ...recipe }: ResolvedRecipe): string {
+/** SHA-256 of all that decides the curve: every setting but the number of threads and what is computed again. */
+export function recipeHash({ threads: _, recompute: __, ...recipe }: ResolvedRecipe): string {
   const sorted = (_key: string, value: unknown) =>
     value && typeof value === 'object' && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort())

@@ -46,7 +46,7 @@ export interface TrainOptions {
   readonly executor: Executor
   readonly onStep?: (event: StepEvent) => void
   readonly onEvaluate?: (record: EvaluationRecord) => void
-  /** What was mended or removed on the way, in words. */
+  /** What was mended, removed or made to fit on the way, in words. */
   readonly onNote?: (note: string) => void
   /** Stops after the work under way, and saves. */
   readonly signal?: AbortSignal
@@ -135,7 +135,10 @@ class Trainer {
     this.heldOut = new HeldOut(executor, recipe, setup)
     this.parameters = initialParameters(this.config, recipe.seed)
     this.optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), this.parameters.shapes)
-    this.gradients = new GradientComputer(executor, this.config, this.parameters.shapes, recipe)
+    this.gradients = new GradientComputer(executor, this.config, this.parameters.shapes, {
+      ...recipe,
+      onNote: options.onNote,
+    })
   }
 
   /** Takes up the newest checkpoint, if there is one. */
