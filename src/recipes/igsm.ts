@@ -33,3 +33,28 @@ export function igsmLaptop(): Recipe {
     checkpoint: { every: 500, keep: 1 },
   })
 }
+
+/**
+ * A small model of the kind that the theorems of arXiv 2502.17416, §5 are about (ReLU, no norm, learned positions), on
+ * small problems: `lathe theory simulate-cot` turns its chains into loops. All sizes are ours.
+ */
+export function igsmTheory(): Recipe {
+  return defineRecipe({
+    ...igsmLaptop(),
+    name: 'igsm-theory',
+    description: 'i-GSM of 4 or 5 definitions by a model without norms, whose chain of thought loops can simulate',
+    task: { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, modulus: 5, maxLength: 80 },
+    model: {
+      plan: '4',
+      dModel: 64,
+      nHeads: 4,
+      dFf: 256,
+      norm: 'none',
+      activation: 'relu',
+      positions: 'learned',
+      bias: true,
+    },
+    steps: 6000,
+    evaluate: { every: 500, samples: 512 },
+  })
+}

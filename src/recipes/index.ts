@@ -4,7 +4,7 @@
  */
 export { additionLaptop, additionPaper } from './addition.ts'
 export { applySettings } from './apply.ts'
-export { igsmLaptop, igsmPaper } from './igsm.ts'
+export { igsmLaptop, igsmPaper, igsmTheory } from './igsm.ts'
 export { loadRecipe, recipes } from './load.ts'
 export { phopLaptop, phopPaper, phopQuickstart, phopTiny } from './phop.ts'
 export { primitive } from './primitives.ts'

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
 import { additionLaptop, additionPaper } from './addition.ts'
-import { igsmLaptop, igsmPaper } from './igsm.ts'
+import { igsmLaptop, igsmPaper, igsmTheory } from './igsm.ts'
 import { phopLaptop, phopPaper, phopQuickstart, phopTiny } from './phop.ts'
 import { defineRecipe, type Recipe, type RecipeInput } from './recipe.ts'
 import { sanfordLaptop, sanfordPaper } from './sanford.ts'
@@ -23,6 +23,7 @@ export const recipes: ReadonlyMap<string, () => Recipe> = new Map([
   ['sanford-laptop', sanfordLaptop],
   ['igsm', igsmPaper],
   ['igsm-laptop', igsmLaptop],
+  ['igsm-theory', igsmTheory],
 ])
 
 const extensions = ['.ts', '.js', '.json']

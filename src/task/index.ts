@@ -6,18 +6,33 @@ import { LatheError } from '../settings/error.ts'
 import { parseSettings } from '../settings/index.ts'
 import { nearest } from '../settings/nearest.ts'
 import { addition } from './addition/addition.ts'
+import { dummyFirst } from './dummies/dummy-first.ts'
+import type { TaskSettings } from './dummies/inner.ts'
+import { slots } from './dummies/slots.ts'
+import { group } from './group/group.ts'
 import { igsm } from './igsm/igsm.ts'
 import { phop } from './phop/phop.ts'
 import { primitives } from './primitives/primitives.ts'
 import { sanford } from './sanford/sanford.ts'
 import type { Task, TaskDefinition } from './task.ts'
 
+export type { TaskSettings } from './dummies/inner.ts'
 export { paddedLength } from './padding.ts'
 export { contentHash, drawInSplit, splitOf } from './split.ts'
 export type { Example, Sample, SampleKey, Shortcut, Split, Task, TaskDefinition } from './task.ts'
 export { UndefinedAnswerError } from './task.ts'
 
-const definitions: readonly TaskDefinition[] = [addition, igsm, phop, primitives, sanford]
+const definitions: readonly TaskDefinition[] = [
+  addition,
+  group,
+  igsm,
+  phop,
+  primitives,
+  sanford,
+  // made from any other
+  dummyFirst(createTask),
+  slots(createTask),
+]
 
 /** Every task definition by its name. */
 export const tasks: ReadonlyMap<string, TaskDefinition> = new Map(definitions.map((task) => [task.name, task]))
@@ -40,7 +55,7 @@ export function findTask(name: string): TaskDefinition {
  * const task = createTask({ name: 'phop', n: 32, p: 4, loss: 'every' })
  * task.sample({ seed: 0, split: 'train', index: 0 }).tokens.length // 32
  */
-export function createTask({ name, ...settings }: { name: string; [setting: string]: unknown }): Task {
+export function createTask({ name, ...settings }: TaskSettings): Task {
   const definition = findTask(name)
   return definition.create(parseSettings(definition.settings, settings, `task ${definition.name}`))
 }

@@ -7,7 +7,7 @@ import type { ModelConfig } from '../model/config.ts'
 import type { Model } from '../model/model-folder.ts'
 import { matmul } from '../ops/index.ts'
 import { LoopPlan } from '../plan/index.ts'
-import type { Size } from './check-depth.ts'
+import type { Size } from './check.ts'
 import { best, logitsOf, readLoops } from './logits.ts'
 import { type ChainShape, resolution, simulateCot } from './simulate-cot.ts'
 
@@ -23,8 +23,8 @@ export interface CotCheck {
   readonly smallestGap: number
   /** The instances with a gap below the resolution of the construction: their chains may differ. */
   readonly unresolved: readonly number[]
-  /** Different chains among the instances. */
-  readonly distinct: number
+  /** What the original writes, `[B, m]`. */
+  readonly chains: Int32Array
 }
 
 /** Greedy tokens `[B, m]` after prompts `[B, n]`, one at a time, and for each chain the smallest gap of its logits. */
@@ -94,7 +94,7 @@ export async function checkSimulateCot(
     sizes: sizesOf(model.config, looped.config, options),
     smallestGap: Math.min(...gaps),
     unresolved: all.filter((i) => gaps[i] < resolution),
-    distinct: new Set(all.map((i) => slots(i, m).slice(n).join())).size,
+    chains: tokens,
   }
 }
 

@@ -1,12 +1,16 @@
 /**
  * Whether a construction does what its theorem says. T positions, d columns of the state, H heads of K dimensions.
  */
-import { evaluateSamples } from '../eval/index.ts'
 import type { Executor } from '../executor/executor.ts'
 import type { Model } from '../model/model-folder.ts'
-import type { Size } from './check-depth.ts'
-import { type Construction, samplesOf, taskOf } from './construction.ts'
-import { readLoops } from './logits.ts'
+import { type Construction, lettersOf, withDummyFirst } from './construction.ts'
+import { predictions, readLoops } from './logits.ts'
+
+/** A size as the theorem states it, and as the built model has it. */
+export interface Size {
+  readonly published: number | string
+  readonly built: number
+}
 
 export interface Check {
   readonly instances: number
@@ -20,22 +24,25 @@ export interface Check {
 
 const instancesForGap = 4
 
-/** Runs random instances, or all where there are fewer, through the ordinary evaluation, looped as built or otherwise. */
+/** Runs random instances, or all where there are fewer, looped as built or otherwise. */
 export async function checkConstruction(
   { model, problem, plan, sizes }: Construction,
   options: { executor: Executor; instances: number; seed: number; loops?: number },
 ): Promise<Check> {
   const { executor, instances, seed, loops = plan.effectiveDepth } = options
-  const samples = samplesOf(problem, instances, seed)
-  const looping = { plan: plan.withLoops(loops), loops }
-  const [{ accuracy }] = await evaluateSamples(model, taskOf(problem), executor, samples, [looping])
-  const first = samples.slice(0, instancesForGap).flatMap(({ tokens }) => [...tokens])
+  const { n, letters } = problem
+  const sequences = lettersOf(problem, instances, seed)
+  const tokens = withDummyFirst(sequences, letters)
+  const looped = { ...model, config: { ...model.config, plan: plan.withLoops(loops).toString() } }
+  const said = await predictions(looped, executor, tokens, n + 1)
+  const isExact = (sequence: Int32Array, b: number) =>
+    problem.answers(sequence).every((answer, i) => answer < 0 || answer === said[b * (n + 1) + i + 1])
   return {
-    instances: samples.length,
-    exact: Math.round(accuracy * samples.length),
+    instances: sequences.length,
+    exact: sequences.filter(isExact).length,
     loops,
     sizes,
-    smallestGap: await smallestGap(model, executor, Int32Array.from(first), problem.n + 1),
+    smallestGap: await smallestGap(model, executor, tokens.subarray(0, instancesForGap * (n + 1)), n + 1),
   }
 }
 
@@ -50,7 +57,7 @@ export async function statesOf(model: Model, executor: Executor, tokens_BT: Int3
   return Array.from({ length: count }, (_, b) => {
     const embedded = Float32Array.from({ length: size }, (_, at) => {
       const [t, c] = [Math.floor(at / config.dModel), at % config.dModel]
-      return words[tokens_BT[b * T + t] * config.dModel + c] + places[at]
+      return words[tokens_BT[b * T + t] * config.dModel + c] + (places?.[at] ?? 0)
     })
     const looped = Array.from({ length: loops }, (_, i) =>
       after.subarray((b * loops + i) * size, (b * loops + i + 1) * size),
@@ -69,18 +76,25 @@ export async function smallestGap(model: Model, executor: Executor, tokens_BT: I
   return Math.min(...gaps)
 }
 
-function gapOf({ config, parameters: { values } }: Model, state: Float32Array, T: number): number {
-  const { nHeads: H, dHead: K, dModel: d, attentionScale } = config
-  const project = (part: string) => {
-    const [weight, bias] = ['weight', 'bias'].map((kind) => values[`model.layers.0.self_attn.${part}_proj.${kind}`])
-    return Float64Array.from({ length: T * H * K }, (_, at) => {
-      const [t, row] = [Math.floor(at / (H * K)), at % (H * K)]
-      let sum = bias[row]
-      for (let c = 0; c < d; c++) sum += weight[row * d + c] * state[t * d + c]
-      return sum
-    })
-  }
-  const [q, k] = [project('q'), project('k')]
+/** The queries (or keys, of `k`) of a model of one layer at a state `[T, d]`, before any RoPE: f64`[T, H · K]`. */
+export function project(
+  { config: { nHeads, dHead, dModel: d }, parameters: { values } }: Model,
+  part: 'q' | 'k',
+  state: Float32Array,
+): Float64Array {
+  const [weight, bias] = ['weight', 'bias'].map((kind) => values[`model.layers.0.self_attn.${part}_proj.${kind}`])
+  const rows = nHeads * dHead
+  return Float64Array.from({ length: (state.length / d) * rows }, (_, at) => {
+    const [t, row] = [Math.floor(at / rows), at % rows]
+    let sum = bias[row]
+    for (let c = 0; c < d; c++) sum += weight[row * d + c] * state[t * d + c]
+    return sum
+  })
+}
+
+function gapOf(model: Model, state: Float32Array, T: number): number {
+  const { nHeads: H, dHead: K, attentionScale } = model.config
+  const [q, k] = [project(model, 'q', state), project(model, 'k', state)]
   let smallest = Number.POSITIVE_INFINITY
   for (let h = 0; h < H; h++)
     for (let i = 0; i < T; i++) {

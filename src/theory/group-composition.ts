@@ -1,8 +1,8 @@
 import type { ModelConfig } from '../model/config.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
+import { compose, type Group } from '../task/group/definition.ts'
 import type { Construction } from './construction.ts'
-import { compose, type Group } from './group.ts'
 import { buildLooped, code, columnPairs, type Head, pass, type Unit } from './hand-built.ts'
 import type { Entries } from './weight-blocks.ts'
 
@@ -24,7 +24,7 @@ const maxLength = 64
 export function groupComposition(group: Group, n: number): Construction {
   if (!Number.isInteger(n) || n < 2 || n > maxLength)
     throw new LatheError(`group composition of n = ${n} elements: n is a whole number from 2 to ${maxLength}`)
-  const { name, elements, identity } = group
+  const { name, setting, elements, identity } = group
   const l = layout(group, n)
   const tokens = [...elements.keys(), identity].map((id) => code(id, l.L, l.self))
   const positions = Array.from({ length: n + 1 }, (_, i) => ({
@@ -47,11 +47,12 @@ export function groupComposition(group: Group, n: number): Construction {
     vocabulary: [...elements, '#'],
     problem: {
       name: `group ${name}`,
-      letters: elements,
+      letters: elements.length,
       n,
       draw: (random) => Int32Array.from({ length: n }, () => random.integer(elements.length)),
       answers: (letters) => new Int32Array(n).fill(-1).fill(compose(group, letters), n - 1),
     },
+    task: { name: 'dummy-first', of: { name: 'group', group: setting, n } },
     sizes: sizesOf(model.config, l),
   }
 }

@@ -10,16 +10,36 @@ import { logitsPrograms } from '../model/programs.ts'
 import { transformer } from '../model/transformer.ts'
 
 /** Logits f32`[B, T, V]` of tokens `[B, T]`. */
-export async function logitsOf(
-  { config, parameters: { values, version } }: Model,
+export const logitsOf = (model: Model, executor: Executor, tokens_BT: Int32Array, T: number): Promise<Float32Array> =>
+  logitsReader(model, executor, T)(tokens_BT)
+
+function logitsReader({ config, parameters: { values, version } }: Model, executor: Executor, T: number) {
+  const runner = new StepRunner(executor, logitsPrograms(config, T))
+  return async (tokens: Int32Array): Promise<Float32Array> => {
+    const run = { count: tokens.length / T, parameters: values, inputs: { tokens }, version }
+    return (await runner.run(run)).logits as Float32Array
+  }
+}
+
+/** Sequences whose logits are held at a time. */
+const atOnce = 256
+
+/** The token that has the largest logit at every position, i32`[B, T]`, of tokens `[B, T]`. */
+export async function predictions(
+  model: Model,
   executor: Executor,
   tokens_BT: Int32Array,
-  length: number,
-): Promise<Float32Array> {
-  const runner = new StepRunner(executor, logitsPrograms(config, length))
-  const count = tokens_BT.length / length
-  const { logits } = await runner.run({ count, parameters: values, inputs: { tokens: tokens_BT }, version })
-  return logits as Float32Array
+  T: number,
+): Promise<Int32Array> {
+  const V = model.config.vocabulary
+  const read = logitsReader(model, executor, T)
+  const said = new Int32Array(tokens_BT.length)
+  for (let start = 0; start < said.length; start += atOnce * T) {
+    const logits = await read(tokens_BT.slice(start, start + atOnce * T))
+    for (let row = 0; row < logits.length / V; row++)
+      said[start + row] = best(logits.subarray(row * V, (row + 1) * V)).token
+  }
+  return said
 }
 
 /** The largest logit's token and its lead over the second. */

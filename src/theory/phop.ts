@@ -105,11 +105,12 @@ export function pHop(settings: PHopSettings): Construction {
     vocabulary: [...letters, '#'],
     problem: {
       name: 'p-hop',
-      letters,
+      letters: alphabet,
       n,
       draw: (random) => drawLetters(random, settings),
       answers: (drawn) => hops(drawn, p).map((letter) => (letter < 0 ? alphabet : letter)),
     },
+    task: { name: 'dummy-first', of: { name: 'phop', p, n, alphabet, loss: 'every' } },
     sizes: {
       loops: { published: Math.floor(Math.log2(p)) + 2, built: LoopPlan.parse(config.plan).effectiveDepth },
       nHeads: { published: 'at most 3', built: config.nHeads },

@@ -7,14 +7,13 @@ import { type ModelConfig, modelConfig } from '../model/config.ts'
 import type { Model } from '../model/model-folder.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
-import type { Sample, Task } from '../task/index.ts'
 import { matrixTimes, WeightBlocks } from './weight-blocks.ts'
 
 /**
  * Subtracted from what is switched off; beyond any score or pre-activation of a model. A switch is exactly 0 or 1, so
  * that what is on is not touched at all.
  */
-const off = 2 ** 30
+export const off = 2 ** 30
 
 /** Beyond it the loop counter's sums, at most 4 · L² / 2, are no longer exact in f32. */
 const maxLoops = 2896
@@ -75,8 +74,8 @@ function refuse(config: ModelConfig): void {
     throw new LatheError(`${where} plan ${plan} has ${effectiveDepth} effective layers: at most ${maxLoops} are exact`)
 }
 
-/** Columns of the state. */
-const columns = ({ dModel, plan }: ModelConfig) => {
+/** Columns of the state of the looped model. */
+export const columns = ({ dModel, plan }: ModelConfig) => {
   const R = LoopPlan.parse(plan).distinctLayers
   return { switchOf: (r: number) => dModel + r, loop: dModel + R, dummy: dModel + R + 1 }
 }
@@ -178,31 +177,4 @@ function writeClock(blocks: WeightBlocks, { config }: Model): void {
   }
   for (const r of distinct) blocks.row(`${mlp}.down_proj.bias`, switchOf(r), { 0: change(r, 0) })
   blocks.row(`${mlp}.down_proj.bias`, loop, { 0: 1 })
-}
-
-/** The task with the dummy token in front of every sequence, as the looped model of `simulateDepth` takes it. */
-export function behindDummy(task: Task): Task {
-  const dummy = task.vocabulary.length
-  const behind = ({ tokens, targets, weights }: Sample): Sample => ({
-    tokens: Int32Array.of(dummy, ...tokens),
-    targets: Int32Array.of(-1, ...targets),
-    weights: Float32Array.of(0, ...weights),
-  })
-  const plain = ({ tokens, targets, weights }: Sample): Sample => ({
-    tokens: tokens.subarray(1),
-    targets: targets.subarray(1),
-    weights: weights.subarray(1),
-  })
-  const { tally } = task
-  return {
-    ...task,
-    vocabulary: [...task.vocabulary, '#'],
-    length: task.length + 1,
-    written: undefined,
-    sample: (key) => behind(task.sample(key)),
-    parse: (example) => behind(task.parse(example)),
-    format: (sample) => task.format(plain(sample)),
-    score: (sample, predictions) => task.score(plain(sample), predictions.subarray(1)),
-    tally: tally && ((sample, predictions) => tally.call(task, plain(sample), predictions.subarray(1))),
-  }
 }

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LatheError } from '../settings/error.ts'
-import { compose, namedGroup, readGroup, tableGroup } from './group.ts'
+import { LatheError } from '../../settings/error.ts'
+import { commutatorOrder, compose, namedGroup, readGroup, tableGroup } from './definition.ts'
 
 describe('a named group', () => {
   it.each([
@@ -39,6 +39,18 @@ describe('a named group', () => {
   ])('%s commutes: %s', (name, commutes) => {
     const { table } = namedGroup(name)
     expect(table.every((row, a) => row.every((x, b) => x === table[b][a]))).toBe(commutes)
+  })
+
+  it.each([
+    ['S3', 3],
+    ['S4', 12],
+    ['A4', 4],
+    ['A5', 60],
+    ['D4', 2],
+    ['D5', 5],
+    ['Z6', 1],
+  ])('%s has %i products of commutators', (name, order) => {
+    expect(commutatorOrder(namedGroup(name))).toBe(order)
   })
 
   it('composes permutations from the right: 2134 after 1324 takes 1 to 2, 2 to 3 and 3 to 1', () => {

@@ -1,14 +1,18 @@
 import { readFile } from 'node:fs/promises'
-import { ioReason } from '../model/durable-file.ts'
-import { LatheError } from '../settings/error.ts'
+import { ioReason } from '../../model/durable-file.ts'
+import { LatheError } from '../../settings/error.ts'
+
+/** `table[a][b]` is a ∘ b. */
+export type Table = readonly (readonly number[])[]
 
 /** A finite group. Elements are 0 … order − 1. */
 export interface Group {
   readonly name: string
+  /** What settings call it: a name that `namedGroup` knows, or the table. */
+  readonly setting: string | Table
   /** How each element is written. */
   readonly elements: readonly string[]
-  /** `table[a][b]` is a ∘ b. */
-  readonly table: readonly (readonly number[])[]
+  readonly table: Table
   readonly identity: number
 }
 
@@ -84,7 +88,7 @@ export function tableGroup(where: string, table: unknown): Group {
           throw new LatheError(
             `${where} is not associative: (${a}·${b})·${c} is ${rows[rows[a][b]][c]}, but ${a}·(${b}·${c}) is ${rows[a][rows[b][c]]}`,
           )
-  return { name: where, elements: all.map(String), table: rows, identity }
+  return { name: where, setting: rows, elements: all.map(String), table: rows, identity }
 }
 
 function checkedTable(where: string, table: unknown): number[][] {
@@ -107,6 +111,16 @@ function checkedTable(where: string, table: unknown): number[][] {
 export const compose = ({ table, identity }: Group, elements: Iterable<number>): number =>
   Array.from(elements).reduce((product, x) => table[product][x], identity)
 
+/** How many elements are products of commutators a⁻¹∘b⁻¹∘a∘b: 1 where order does not matter. */
+export function commutatorOrder({ table, identity }: Group): number {
+  const all = range(table.length)
+  const inverse = all.map((x) => table[x].indexOf(identity))
+  const commutators = new Set(all.flatMap((a) => all.map((b) => table[table[inverse[a]][inverse[b]]][table[a][b]])))
+  const found = new Set([identity])
+  for (const x of found) for (const c of commutators) found.add(table[x][c]) // a Set goes on with what is added
+  return found.size
+}
+
 const range = (n: number) => Array.from({ length: n }, (_, i) => i)
 
 function factorial(n: number): number {
@@ -120,7 +134,7 @@ function fromProduct(
   write: (x: number) => string,
 ): Group {
   const table = elements.map((a) => elements.map((b) => product(a, b)))
-  return { name, elements: elements.map(write), table, identity: 0 }
+  return { name, setting: name, elements: elements.map(write), table, identity: 0 }
 }
 
 /** Permutations of 0 … n − 1 in lexical order, the identity first; (a ∘ b)(x) = a(b(x)). */
