@@ -50,7 +50,8 @@ it('the verbs and their flags are these', () => {
     'generate run --prompt --data --samples --loops --max-tokens --temperature --top-k --top-p --step' +
       ' --seed --threads --precision --executor --json',
     'reproduce table --scale --seeds --out --set --dry-run --threads --precision --executor --json',
-    'theory name --group --n --p --alphabet --instances --loops --save --seed --threads --precision --executor --json',
+    'theory name --group --n --p --alphabet --models --plan --of --lengths --instances --loops --save' +
+      ' --seed --threads --precision --executor --json',
     'bench --models --seconds --check --peers --seed --threads --precision --executor --json',
     'show runs --json',
     'ls folder --json',

@@ -153,7 +153,7 @@ function print({ title, model, instances, exact, ...shown }: Demonstration, exec
     process.stdout.write('\n')
   }
   const found =
-    `${shown.loops} loops: ${formatInteger(exact)} of ${formatInteger(instances)} instances exact ` +
+    `${shown.parts.length > 1 ? 'up to ' : ''}${shown.loops} loops: ${formatInteger(exact)} of ${formatInteger(instances)} instances exact ` +
     `(${formatPercent(exact / instances)})`
   process.stdout.write(`${wrap([found, ...shown.notes].join('; '))}\n\n${shown.picture}\n`)
 }

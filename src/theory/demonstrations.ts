@@ -61,8 +61,8 @@ export interface Demonstration {
 
 type LoopedOptions = CheckOptions & { readonly loops?: number }
 
-const softmaxGap = (nats: number) => `smallest gap of a softmax ${nats.toLocaleString('en-US', gapDigits)} nats`
-const gapDigits = { minimumFractionDigits: 1, maximumFractionDigits: 1 }
+const softmaxGap = (nats: number) =>
+  `smallest gap of a softmax ${nats < 1e6 ? nats.toFixed(1) : nats.toExponential(1)} nats`
 
 const whole = ({ instances, exact, loops, sizes, smallestGap }: Check) => {
   return { instances, exact, loops, sizes, measured: { smallestGap }, parts: [], notes: [softmaxGap(smallestGap)] }
@@ -179,7 +179,13 @@ export async function demonstrateCot(
   for (const { shape, prompts } of groups) checks.push(await checkSimulateCot(model, { executor, prompts, ...shape }))
   const covered = groups.flatMap((group) => group.samples)
   const sum = (of: (check: CotCheck) => number) => checks.reduce((total, check) => total + of(check), 0)
-  const [{ shape }] = groups
+  const [
+    {
+      shape,
+      samples: [first],
+    },
+  ] = groups
+  const given = task.format(first).input
   const unresolved = groups.flatMap((group, i) =>
     checks[i].unresolved.map((at) => task.format(group.samples[at]).input),
   )
@@ -217,7 +223,7 @@ export async function demonstrateCot(
     ],
     picture: await cotPicture(
       model,
-      { prompt: groups[0].prompts.slice(0, shape.n), m: shape.m, vocabulary: task.vocabulary },
+      { prompt: groups[0].prompts.slice(0, shape.n), given, m: shape.m, vocabulary: task.vocabulary },
       executor,
     ),
   }

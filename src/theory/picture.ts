@@ -8,7 +8,7 @@ import { statesOf } from './check.ts'
 import { latentTokens } from './check-cot.ts'
 import { type Construction, lettersOf, withDummyFirst } from './construction.ts'
 import { type PHopSettings, pointersOf } from './phop.ts'
-import { type ChainShape, simulateCot } from './simulate-cot.ts'
+import { simulateCot } from './simulate-cot.ts'
 import { columns, simulateDepth } from './simulate-depth.ts'
 
 /** Columns of a terminal that are for elements, beside a label. */
@@ -92,10 +92,10 @@ export async function depthPicture(original: Model, sequence: Int32Array, execut
   return [row('loop', (loop) => String(loop + 1)), ...layers].join('\n')
 }
 
-/** The tokens that stand in the slots after every loop, of one prompt; a dot is a dummy. */
+/** The tokens that stand in the slots after every loop, of one prompt, which `given` says in text; a dot is a dummy. */
 export async function cotPicture(
   original: Model,
-  { prompt, m, vocabulary }: Omit<ChainShape, 'n'> & { prompt: Int32Array; vocabulary: readonly string[] },
+  { prompt, given, m, vocabulary }: { prompt: Int32Array; given: string; m: number; vocabulary: readonly string[] },
   executor: Executor,
 ): Promise<string> {
   const n = prompt.length
@@ -103,10 +103,10 @@ export async function cotPicture(
   const start = Int32Array.of(...prompt, ...new Array<number>(m).fill(dummy))
   const latent = await latentTokens(simulateCot(original, { n, m }), executor, start, n + m)
   const text = (token: number) => (token === dummy ? '·' : vocabulary[token])
-  const given = `given     ${Array.from(prompt, text).join(' ')}`
   const rows = Array.from({ length: m }, (_, loop) => {
     const slots = latent.subarray(loop * (n + m) + n, (loop + 1) * (n + m))
     return `${`loop ${loop + 1}`.padEnd(10)}${Array.from(slots, text).join(' ')}`
   })
-  return [given, ...rows].map((line) => (line.length > 80 ? `${line.slice(0, 78)} …` : line)).join('\n')
+  const cut = (line: string) => (line.length > 80 ? `${line.slice(0, 78)} …` : line)
+  return [`given     ${given}`, ...rows.map(cut)].join('\n')
 }
