@@ -152,7 +152,7 @@ async function depthOfAll(all: readonly Original[], what: string, executor: Exec
     loops: deepest,
     sizes: checks[at].sizes,
     measured,
-    parts: checks.map((check, i) => ({ name: all[i].name, plan: all[i].model.config.plan, ...check })),
+    parts: checks.map(({ sizes: _, ...check }, i) => ({ name: all[i].name, plan: all[i].model.config.plan, ...check })),
     notes: [
       `logits differ by ${measured.largestDifference.toExponential(1)} at most`,
       softmaxGap(measured.smallestGap),
@@ -177,56 +177,49 @@ export async function demonstrateCot(
   const groups = byPromptLength(samples, task).slice(0, lengths)
   const checks: CotCheck[] = []
   for (const { shape, prompts } of groups) checks.push(await checkSimulateCot(model, { executor, prompts, ...shape }))
-  const covered = groups.flatMap((group) => group.samples)
-  const sum = (of: (check: CotCheck) => number) => checks.reduce((total, check) => total + of(check), 0)
-  const [
-    {
-      shape,
-      samples: [first],
-    },
-  ] = groups
-  const given = task.format(first).input
-  const unresolved = groups.flatMap((group, i) =>
-    checks[i].unresolved.map((at) => task.format(group.samples[at]).input),
+  const parts = groups.map((group, i) => chainPart(group, checks[i], task))
+  const unresolved = groups.flatMap(({ samples }, i) =>
+    checks[i].unresolved.map((at) => task.format(samples[at]).input),
   )
-  const measured = {
-    exactOneShort: sum(({ exactOneShort }) => exactOneShort),
-    smallestGap: Math.min(...checks.map((check) => check.smallestGap)),
-    unresolved,
-    drawn: samples.length,
-    right: groups.reduce((total, group, i) => total + rightOf(group, checks[i], task), 0),
-  }
-  const parts = groups.map((group, i) => ({
-    name: `${group.shape.n} + ${group.shape.m}`,
-    ...checks[i],
-    smallestLogitGap: checks[i].smallestGap,
-    right: rightOf(group, checks[i], task),
-  }))
+  const sum = (key: 'instances' | 'exact' | 'exactOneShort' | 'right') =>
+    parts.reduce((total, part) => total + part[key], 0)
+  const smallestGap = Math.min(...checks.map((check) => check.smallestGap))
+  const [{ shape, prompts, samples: alike }] = groups
+  const drawn = { prompt: prompts.slice(0, shape.n), given: task.format(alike[0]).input, m: shape.m }
+  const below = unresolved.length === 0 ? 'none is' : `${unresolved.length} problems have one`
   return {
     title: `Loops for the chain of thought of ${folder} (Theorem 5.4); sizes of ${shape.n} + ${shape.m} tokens`,
     model: simulateCot(model, shape),
     task: { name: 'slots', of: run.recipe.task, prompt: shape.n, slots: shape.m },
-    instances: covered.length,
-    exact: sum(({ exact }) => exact),
+    instances: sum('instances'),
+    exact: sum('exact'),
     loops: shape.m,
     sizes: checks[0].sizes,
-    measured,
+    measured: {
+      drawn: samples.length,
+      exactOneShort: sum('exactOneShort'),
+      right: sum('right'),
+      smallestGap,
+      resolution,
+      unresolved,
+    },
     parts,
     notes: [
-      `${covered.length} of ${samples.length} held-out problems have these lengths`,
-      `the original answers ${measured.right} of them rightly`,
-      `smallest gap of two logits ${measured.smallestGap.toExponential(1)}`,
-      unresolved.length === 0
-        ? `none is below the resolution ${resolution.toExponential(1)}`
-        : `below the resolution ${resolution.toExponential(1)} in: ${unresolved.join(' | ')}`,
-      `one loop fewer: ${measured.exactOneShort} exact`,
+      `${sum('instances')} of ${samples.length} held-out problems have these lengths`,
+      `the original answers ${sum('right')} of them rightly`,
+      `smallest gap of two logits ${smallestGap.toExponential(1)}`,
+      [`${below} below the resolution ${resolution.toExponential(1)}`, ...unresolved].join(' | '),
+      `one loop fewer: ${sum('exactOneShort')} exact`,
     ],
-    picture: await cotPicture(
-      model,
-      { prompt: groups[0].prompts.slice(0, shape.n), given, m: shape.m, vocabulary: task.vocabulary },
-      executor,
-    ),
+    picture: await cotPicture(model, { ...drawn, vocabulary: task.vocabulary }, executor),
   }
+}
+
+const chainPart = (alike: Alike, check: CotCheck, task: WritingTask) => {
+  const { loops, instances, exact, exactOneShort, smallestGap } = check
+  const name = `${alike.shape.n} + ${alike.shape.m}`
+  const right = rightOf(alike, check, task)
+  return { name, loops, instances, exact, exactOneShort, right, smallestLogitGap: smallestGap }
 }
 
 /** Problems whose prompts have the same length. */
