@@ -16,7 +16,7 @@ const phop = { name: 'phop', n: 16, p: 1 }
 
 let folder: string
 /** Runs of a model with initial weights. */
-const runs = { chains: '', letters: '', rope: '', rms: '', gelu: '' }
+const runs = { chains: '', tied: '', letters: '', rope: '', rms: '', gelu: '' }
 
 async function makeRun(name: string, task: TaskSettings, change: Partial<ModelSettings>): Promise<string> {
   const kind = { norm: 'none', activation: 'relu', positions: 'learned' } as const
@@ -24,6 +24,9 @@ async function makeRun(name: string, task: TaskSettings, change: Partial<ModelSe
   const config = recipeModel(defineRecipe({ name, task, model: widths, steps: 1 }), createTask(task))
   const path = join(folder, name)
   const model = { config, parameters: initialParameters(config, 0) }
+  // the logits of 3 and 5 are equal, and often the largest
+  const head = model.parameters.values['lm_head.weight']
+  if (name === 'tied') head.set(head.map((x, at) => (at < 24 || at >= 32 ? x / 8 : x)).copyWithin(40, 24, 32))
   await saveAsRun(path, { name, title: name, model, task }, chooseExecutor({ precision: 'f32' }))
   return path
 }
@@ -31,6 +34,7 @@ async function makeRun(name: string, task: TaskSettings, change: Partial<ModelSe
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lathe-theory-'))
   runs.chains = await makeRun('chains', igsm, {})
+  runs.tied = await makeRun('tied', igsm, {})
   runs.letters = await makeRun('letters', phop, {})
   runs.rope = await makeRun('rope', igsm, { positions: 'rope' })
   runs.rms = await makeRun('rms', igsm, { norm: 'rms' })
@@ -120,6 +124,18 @@ describe('lathe theory', () => {
     const [, , ...loops] = shown.out.slice(shown.out.indexOf('given ')).trimEnd().split('\n')
     expect(loops).toHaveLength(found.loops - 1)
     for (const [i, line] of loops.entries()) expect(line.match(/ ·/g) ?? []).toHaveLength(found.loops - i - 2)
+  })
+
+  it('names the problems in which two logits are equal, and fails', async () => {
+    const flags = ['simulate-cot', '--of', runs.tied, '--instances', '20', '--lengths', '1']
+    const { rc, out } = await call(...flags, '--json')
+    const { unresolved, instances, exact, smallestGap } = JSON.parse(out)
+    expect(smallestGap).toBe(0)
+    expect(exact).toBeLessThan(instances)
+    expect(exact + unresolved.length).toBeGreaterThanOrEqual(instances)
+    expect(rc).toBe(1)
+    const text = (await call(...flags)).out.replaceAll(/\s+/g, ' ')
+    expect(text).toContain(`${unresolved.length} problems have one below the resolution 1.5e-5 | ${unresolved[0]}`)
   })
 
   it('says the same for the same seed', async () => {

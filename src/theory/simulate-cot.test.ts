@@ -13,7 +13,7 @@ import { RandomStream } from '../tensor/random.ts'
 import { checkSimulateCot, greedyChains, latentTokens } from './check-cot.ts'
 import { checkSimulateDepth, type RandomSettings, randomOriginal, randomSequences } from './check-depth.ts'
 import { best, logitsOf, readLoops } from './logits.ts'
-import { drawDigits, runningSums, trainRunningSums } from './running-sums.ts'
+import { drawDigits, runningSums, trainRunningSums } from './running-sums.fixture.ts'
 import { resolution, simulateCot } from './simulate-cot.ts'
 import { simulateDepth } from './simulate-depth.ts'
 
