@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 # XLA sizes its pool by the cores that it may use, and only before it is imported
@@ -56,11 +57,41 @@ def transformer(config, length, operand):
     return loss
 
 
-def prepare(config, weights, batch, variant, _threads):
+def adamw(settings, parameters, gradients, moments, step):
+    """Clipped by the global norm, then AdamW (Loshchilov & Hutter 2019, Algorithm 2)."""
+    beta1, beta2 = settings['beta1'], settings['beta2']
+    norm = jnp.sqrt(sum((g * g).sum() for g in gradients.values()))
+    scale = jnp.minimum(1, settings['clip'] / norm)
+
+    def update(p, g, first, second):
+        g = g * scale
+        first = beta1 * first + (1 - beta1) * g
+        second = beta2 * second + (1 - beta2) * g * g
+        direction = (first / (1 - beta1**step)) / (jnp.sqrt(second / (1 - beta2**step)) + settings['eps'])
+        return p - settings['learningRate'] * (direction + settings['weightDecay'] * p), first, second
+
+    updated = {name: update(p, gradients[name], *moments[name]) for name, p in parameters.items()}
+    return {name: p for name, (p, *_) in updated.items()}, {name: tuple(m) for name, (_, *m) in updated.items()}
+
+
+def prepare(settings, weights, batch, variant):
     operand = jnp.bfloat16 if variant == 'bf16' else jnp.float32
     parameters, batch = jax.device_put((weights, batch))
-    step = jax.jit(jax.value_and_grad(transformer(config, batch[0].shape[1], operand)))
-    return lambda: jax.block_until_ready(step(parameters, *batch))
+    state = [parameters, {name: (jnp.zeros_like(p), jnp.zeros_like(p)) for name, p in parameters.items()}]
+    step = 0
+    loss_and_gradients = jax.value_and_grad(transformer(settings['config'], batch[0].shape[1], operand))
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def whole_step(parameters, moments, step, *batch):
+        loss, gradients = loss_and_gradients(parameters, *batch)
+        return loss, *adamw(settings['optimizer'], parameters, gradients, moments, step)
+
+    def train():
+        nonlocal step
+        step += 1
+        _, *state[:] = jax.block_until_ready(whole_step(*state, jnp.float32(step), *batch))
+
+    return lambda: jax.jit(loss_and_gradients)(parameters, *batch), train
 
 
 if __name__ == '__main__':

@@ -1,8 +1,9 @@
 """How a peer talks with Lathe. Arguments: a folder and a variant.
 
-The folder holds step.json (config, threads, seconds) and step.safetensors: the weights by name, and tokens, targets
-and lossWeights [B, T]. The peer writes gradients.safetensors, prints {"loss": …} and waits. A line on its input says
-that both agree with Lathe's: only then it times steps and prints {"times": [milliseconds, …]}.
+The folder holds step.json (config, optimizer, threads, seconds) and step.safetensors: the weights by name, and tokens,
+targets and lossWeights [B, T]. The peer writes gradients.safetensors, prints {"loss": …} and waits. A line on its input
+says that both agree with Lathe's: only then it times whole training steps (forward, backward, gradients clipped by their
+global norm, AdamW) and prints {"times": [milliseconds, …]}.
 """
 
 import json
@@ -38,7 +39,8 @@ def rope_tables(config, length):
 
 
 def serve(prepare):
-    """Serves one variant: prepare(config, weights, batch, variant, threads) gives step() -> loss, gradients by name."""
+    """Serves one variant: prepare(settings, weights, batch, variant) gives two functions, gradients() -> loss, gradients
+    by name, and train(), a whole step."""
     folder, variant = Path(sys.argv[1]), sys.argv[2]
     settings = json.loads((folder / 'step.json').read_text())
     config = settings['config']
@@ -47,17 +49,17 @@ def serve(prepare):
             sys.exit(f'this peer has no model whose {name} is {config[name]}')
     weights = load_file(folder / 'step.safetensors')
     batch = [weights.pop(name) for name in ('tokens', 'targets', 'lossWeights')]
-    step = prepare(config, weights, batch, variant, settings['threads'])
+    gradients, train = prepare(settings, weights, batch, variant)
 
-    loss, gradients = step()
-    save_file({name: np.ascontiguousarray(g) for name, g in gradients.items()}, folder / 'gradients.safetensors')
+    loss, by_name = gradients()
+    save_file({name: np.ascontiguousarray(g) for name, g in by_name.items()}, folder / 'gradients.safetensors')
     print(json.dumps(dict(loss=float(loss))), flush=True)
     if not sys.stdin.readline():
         return
-    step()
+    train()
     times, end = [], time.perf_counter() + settings['seconds']
     while len(times) < 6 or (time.perf_counter() < end and len(times) < 200):
         start = time.perf_counter()
-        step()
+        train()
         times.append(1000 * (time.perf_counter() - start))
     print(json.dumps(dict(times=times)), flush=True)

@@ -43,21 +43,37 @@ def transformer(config, length):
     return loss
 
 
-def prepare(config, weights, batch, variant, threads):
-    torch.set_num_threads(threads)
+def prepare(settings, weights, batch, variant):
+    torch.set_num_threads(settings['threads'])
     mode, precision = variant.split('-')
     parameters = {name: torch.from_numpy(value).requires_grad_() for name, value in weights.items()}
     tokens, targets, loss_weights = (torch.from_numpy(value) for value in batch)
-    loss_of = transformer(config, tokens.shape[1])
+    o = settings['optimizer']
+    optimizer = torch.optim.AdamW(
+        parameters.values(),
+        lr=o['learningRate'],
+        betas=(o['beta1'], o['beta2']),
+        eps=o['eps'],
+        weight_decay=o['weightDecay'],
+        fused=True,
+    )
+    loss_of = transformer(settings['config'], tokens.shape[1])
     if mode == 'compile':
         loss_of = torch.compile(loss_of)
 
-    def step():
+    def gradients():
+        optimizer.zero_grad()
         with torch.autocast('cpu', torch.bfloat16, enabled=precision == 'bf16'):
             loss = loss_of(parameters, tokens, targets.long(), loss_weights)
-        return loss.detach(), dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values()))))
+        loss.backward()
+        return loss.detach(), {name: p.grad for name, p in parameters.items()}
 
-    return step
+    def train():
+        gradients()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), o['clip'])
+        optimizer.step()
+
+    return gradients, train
 
 
 if __name__ == '__main__':

@@ -34,13 +34,13 @@ export interface StepTiming {
   readonly drift: number
 }
 
-/** Times a step in two rounds, and does something else `between` them. */
+/** Times whole training steps in two rounds, and does something else `between` them. */
 export async function timeStep(
   step: BenchStep,
   seconds: number,
   between: () => Promise<void> = async () => {},
 ): Promise<StepTiming> {
-  const round = () => timeRuns(() => step.run(), { least: 3, seconds: seconds / 2 })
+  const round = () => timeRuns(() => step.train(), { least: 3, seconds: seconds / 2 })
   const first = await round()
   await between()
   const second = await round()

@@ -1,45 +1,62 @@
+import type { TrainingPrograms } from '../compile/index.ts'
 import { type ModelConfig, modelConfig } from '../model/config.ts'
+import { initialParameters, type ParameterStore } from '../model/parameters.ts'
+import { trainingPrograms } from '../model/programs.ts'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
 
 /** A model whose training step is measured. */
 export interface NamedModel {
   readonly name: string
-  readonly config: ModelConfig
   /** Tokens of a sequence. */
   readonly length: number
   /** Sequences of a step. */
   readonly batch: number
-  readonly description: string
+  readonly vocabulary: number
+  /** What peers build it from; absent where it is no transformer of a plan. */
+  readonly config?: ModelConfig
+  programs(): TrainingPrograms
+  parameters(seed: number): ParameterStore
 }
 
-function named(
-  name: string,
-  description: string,
-  [plan, dModel, nHeads, dFf, length, batch, vocabulary]: readonly [
-    string,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ],
-): NamedModel {
-  const config = modelConfig({ plan, dModel, nHeads, dFf, vocabulary, maxLength: length, norm: 'layer' })
-  return { name, description, config, length, batch }
+/** Sizes of a transformer; the rest is as every named model has it: causal, LayerNorm, GELU, RoPE, no biases. */
+export interface Sizes {
+  readonly plan: string
+  readonly dModel: number
+  readonly nHeads: number
+  readonly dFf: number
+  readonly length: number
+  readonly batch: number
+  readonly vocabulary: number
 }
 
-/** The models that Lathe measures itself on: plan, dModel, heads, dFf, T, batch, vocabulary. */
-const namedModels: readonly NamedModel[] = [
-  named('Q', 'the quickstart', ['1x4', 128, 4, 512, 32, 64, 4]),
-  named('S', 'four layers', ['4', 256, 8, 1024, 256, 32, 64]),
-  named('L', 'one layer, eight times', ['1x8', 256, 8, 1024, 256, 32, 64]),
-  named('M', 'six wider layers', ['6', 512, 8, 2048, 256, 16, 64]),
-  named('P', 'the p-hop setting', ['1x6', 128, 8, 512, 256, 256, 4]),
-  named('A', 'the addition setting', ['1x12', 256, 8, 1024, 133, 256, 14]),
-  named('V', 'a large vocabulary', ['2,4x3,2', 384, 6, 1536, 512, 16, 32_768]),
-]
+export function transformerModel(name: string, { length, batch, ...sizes }: Sizes): NamedModel {
+  const config = modelConfig({ ...sizes, maxLength: length, norm: 'layer' })
+  return {
+    name,
+    length,
+    batch,
+    vocabulary: config.vocabulary,
+    config,
+    programs: () => trainingPrograms(config, length),
+    parameters: (seed) => initialParameters(config, seed),
+  }
+}
+
+/** Sizes of the transformers that Lathe measures itself on. */
+export const namedSizes = {
+  Q: { plan: '1x4', dModel: 128, nHeads: 4, dFf: 512, length: 32, batch: 64, vocabulary: 4 },
+  S: { plan: '4', dModel: 256, nHeads: 8, dFf: 1024, length: 256, batch: 32, vocabulary: 64 },
+  L: { plan: '1x8', dModel: 256, nHeads: 8, dFf: 1024, length: 256, batch: 32, vocabulary: 64 },
+  M: { plan: '6', dModel: 512, nHeads: 8, dFf: 2048, length: 256, batch: 16, vocabulary: 64 },
+  P: { plan: '1x6', dModel: 128, nHeads: 8, dFf: 512, length: 256, batch: 256, vocabulary: 4 },
+  A: { plan: '1x12', dModel: 256, nHeads: 8, dFf: 1024, length: 133, batch: 256, vocabulary: 14 },
+  V: { plan: '2,4x3,2', dModel: 384, nHeads: 6, dFf: 1536, length: 512, batch: 16, vocabulary: 32_768 },
+} satisfies Record<string, Sizes>
+
+const namedModels: readonly NamedModel[] = Object.entries(namedSizes).map(([name, sizes]) =>
+  transformerModel(name, sizes),
+)
 
 /** The models of a list such as `S,L`. Throws a LatheError that names the nearest. */
 export function pickModels(list: string): NamedModel[] {

@@ -19,7 +19,7 @@ import { must, parseSettings, positiveNumber } from '../settings/settings.ts'
 import { disagreement } from './agreement.ts'
 import { median } from './measure.ts'
 import type { NamedModel } from './models.ts'
-import type { LossAndGradients, StepData } from './step.ts'
+import { benchOptimizer, type LossAndGradients, type StepData } from './step.ts'
 
 /** One way in which a peer runs a step. */
 export interface Peer {
@@ -110,7 +110,8 @@ async function writeStep(folder: string, { model, data, threads, seconds }: Peer
   tensors.set('tokens', fromInt32(rows, tokens)).set('targets', fromInt32(rows, targets))
   tensors.set('lossWeights', fromFloat32(rows, lossWeights))
   await writeSafetensors(join(folder, 'step.safetensors'), tensors)
-  await writeFile(join(folder, 'step.json'), JSON.stringify({ config: model.config, threads, seconds }))
+  const settings = { config: model.config, optimizer: benchOptimizer, threads, seconds }
+  await writeFile(join(folder, 'step.json'), JSON.stringify(settings))
 }
 
 const computed = z.object({ loss: z.number(must('a number')) })

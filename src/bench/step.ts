@@ -1,8 +1,8 @@
 import { programFlops } from '../compile/index.ts'
 import type { Executor } from '../executor/index.ts'
 import { StepRunner } from '../executor/step-runner.ts'
-import { initialParameters, type ParameterStore } from '../model/parameters.ts'
-import { trainingPrograms } from '../model/programs.ts'
+import { nextVersion, type ParameterStore } from '../model/parameters.ts'
+import { type AdamWSettings, adamw, clipScale, GlobalNorm, OptimizerRunner } from '../optim/index.ts'
 import { RandomStream } from '../tensor/random.ts'
 import { sizeOf } from '../tensor/type.ts'
 import type { NamedModel } from './models.ts'
@@ -17,11 +17,12 @@ export interface StepData {
 }
 
 /** The weights that a model starts with, and `count` sequences of random tokens that weigh the same. */
-export function drawStep({ config, length, name }: NamedModel, count: number, seed: number): StepData {
+export function drawStep(model: NamedModel, count: number, seed: number): StepData {
+  const { length, name, vocabulary } = model
   const stream = new RandomStream(seed, 'bench', name)
-  const ids = () => Int32Array.from({ length: count * length }, () => stream.integer(config.vocabulary))
+  const ids = () => Int32Array.from({ length: count * length }, () => stream.integer(vocabulary))
   const lossWeights = new Float32Array(count * length).fill(1 / (count * length))
-  return { parameters: initialParameters(config, seed), count, inputs: { tokens: ids(), targets: ids(), lossWeights } }
+  return { parameters: model.parameters(seed), count, inputs: { tokens: ids(), targets: ids(), lossWeights } }
 }
 
 export interface LossAndGradients {
@@ -31,41 +32,63 @@ export interface LossAndGradients {
   readonly gradients: Readonly<Record<string, Float32Array>>
 }
 
-/** One training step of a named model: forward, backward, and gradients summed (no optimizer). */
+/** How every step updates its weights, ours and a peer's: AdamW as recipes have it by default, at a small fixed rate. */
+export const benchOptimizer: AdamWSettings & { readonly learningRate: number; readonly clip: number } = {
+  learningRate: 1e-4,
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weightDecay: 0,
+  clip: 1,
+}
+
+/** The training step of a named model, on the same data again and again. */
 export class BenchStep {
   /** Of matrix products, forward once and backward twice. */
   readonly flops: number
   readonly tokens: number
   private readonly step: StepRunner
   private readonly sums: Readonly<Record<string, Float32Array>>
-  private version = 0
+  private readonly gradientArrays: Readonly<Record<string, Float32Array>>
+  private readonly norm: GlobalNorm
+  private readonly optimizer: OptimizerRunner
+  private updates = 0
 
   constructor(
-    { config, length }: NamedModel,
+    model: NamedModel,
     private readonly data: StepData,
     executor: Executor,
   ) {
-    const programs = trainingPrograms(config, length)
+    const programs = model.programs()
     this.step = new StepRunner(executor, programs)
-    const names = Object.entries(data.parameters.shapes).map(([name, shape]) => [`grad:${name}`, shape] as const)
-    const zeros = names.map(([name, shape]) => [name, new Float32Array(sizeOf(shape))])
-    this.sums = { loss: new Float32Array(1), ...Object.fromEntries(zeros) }
+    const { shapes } = data.parameters
+    const zeros = Object.entries(shapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))] as const)
+    this.gradientArrays = Object.fromEntries(zeros)
+    const sums = zeros.map(([name, gradient]) => [`grad:${name}`, gradient])
+    this.sums = { loss: new Float32Array(1), ...Object.fromEntries(sums) }
+    this.norm = new GlobalNorm(executor, shapes)
+    this.optimizer = new OptimizerRunner(executor, adamw(benchOptimizer), shapes)
     this.flops = data.count * programFlops(programs.main)
-    this.tokens = data.count * length
+    this.tokens = data.count * model.length
   }
 
-  /** Runs the step as if its weights were new, and adds to its sums. */
-  async run(): Promise<void> {
-    const { values } = this.data.parameters
-    await this.step.run({ ...this.data, parameters: values, version: this.version++ })
-    await this.step.reduce(this.sums, values)
-  }
-
-  /** Runs the step once; the arrays are the step's own, valid until its next run. */
+  /** Forward, backward and the sum of the gradients; the arrays are the step's own, valid until the next call. */
   async gradients(): Promise<LossAndGradients> {
+    const { values, version } = this.data.parameters
     for (const sum of Object.values(this.sums)) sum.fill(0)
-    await this.run()
-    const names = Object.keys(this.data.parameters.shapes)
-    return { loss: this.sums.loss[0], gradients: Object.fromEntries(names.map((n) => [n, this.sums[`grad:${n}`]])) }
+    await this.step.run({ ...this.data, parameters: values, version })
+    await this.step.reduce(this.sums, values)
+    return { loss: this.sums.loss[0], gradients: this.gradientArrays }
+  }
+
+  /** A whole training step, as the trainer takes it: the gradients, then clipping and AdamW, which change the weights. */
+  async train(): Promise<void> {
+    const { parameters } = this.data
+    const { gradients } = await this.gradients()
+    const { learningRate, clip } = benchOptimizer
+    const scale = clipScale(await this.norm.of(gradients), clip)
+    const step = ++this.updates
+    await this.optimizer.update({ parameters: parameters.values, gradients, learningRate, step, scale })
+    parameters.version = nextVersion()
   }
 }

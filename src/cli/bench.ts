@@ -32,7 +32,7 @@ Examples:
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
 Models: Q the quickstart, S four layers, L one layer eight times, M six wider layers, P p-hop, A addition,
-V a large vocabulary. A step is forward, backward and the sum of the gradients, on random data.
+V a large vocabulary. A step is forward, backward, clipping and AdamW, on random data.
 Peers are set up by scripts/peers/setup.sh; loss and gradients must agree before one is timed.`
 
 export function benchCommand(): Command {
@@ -105,10 +105,11 @@ async function timeModel(
   flags: BenchFlags,
   peers: readonly Peer[] | undefined,
 ): Promise<StepTiming & { results?: Record<string, PeerResult> }> {
-  const data = drawStep(model, model.batch, flags.seed ?? 0)
-  const step = new BenchStep(model, data, executor)
+  const draw = () => drawStep(model, model.batch, flags.seed ?? 0)
+  const step = new BenchStep(model, draw(), executor)
   if (!peers) return timeStep(step, flags.seconds)
   const { threads, precision } = executor
+  const data = draw() // steps change the weights of theirs
   const wanted = await new BenchStep(model, data, chooseExecutor({ ...flags, precision: 'f32' })).gradients()
   const off = disagreement(await step.gradients(), wanted)
   if (!(off <= peerBars[precision]))
