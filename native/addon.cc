@@ -244,6 +244,29 @@ napi_value peak(napi_env env, const std::vector<napi_value>& args) {
   });
 }
 
+// read(device, variant, KiB, array): every thread reads that much of its own array[0] times; then array is [bytes, seconds].
+napi_value read(napi_env env, const std::vector<napi_value>& args) {
+  auto* device = external<Device>(env, args[0], "device");
+  const Kernels* kernels = kernelsOf(text(env, args[1], "variant"));
+  const auto n = static_cast<int64_t>(number(env, args[2], "KiB")) * 256;
+  auto* out = reinterpret_cast<double*>(memory(env, args[3]));
+  const auto rounds = static_cast<int64_t>(out[0]);
+  return promise(env, args[3], [device, kernels, n, rounds, out] {
+    Pool& pool = device->pool;
+    std::vector<std::vector<float>> data(pool.size());
+    std::vector<float> sums(pool.size());
+    pool.run(pool.size(), [&](int64_t i, int) {
+      data[i].resize(n);
+      for (int64_t k = 0; k < n; ++k) data[i][k] = 0.5f + 0.001f * static_cast<float>(k & 511);
+      sums[i] = kernels->readAll(data[i].data(), n, 1);
+    });
+    const auto start = std::chrono::steady_clock::now();
+    pool.run(pool.size(), [&](int64_t i, int) { sums[i] += kernels->readAll(data[i].data(), n, rounds); });
+    out[1] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    out[0] = 4.0 * static_cast<double>(n * rounds * pool.size());
+  });
+}
+
 // compile({ variant, bf16, groups, arenaBytes, places, packs, steps, sizes }): sizes are bytes of one sequence, per memory.
 napi_value compile(napi_env env, const std::vector<napi_value>& args) {
   const auto field = [&](const char* name) { return property(env, args[0], name); };
@@ -334,7 +357,7 @@ napi_value call(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   const std::pair<const char*, Function> functions[] = {
       {"variants", listVariants}, {"kernels", listKernels}, {"device", makeDevice},
-      {"compile", compile},       {"run", run},             {"reduce", reduce},     {"peak", peak},
+      {"compile", compile},       {"run", run},             {"reduce", reduce},     {"peak", peak}, {"read", read},
   };
   for (const auto& [name, function] : functions) {
     napi_value value;

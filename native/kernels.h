@@ -141,6 +141,8 @@ struct Kernels {
   // Multiply-adds from registers and L1 as fast as they issue, for a measured ceiling. Returns the FLOPs done; 0 where
   // the variant has no instruction for the precision.
   double (*peak)(Precision, int64_t rounds);
+  // The sum of n numbers, read `rounds` times; n is a multiple of 128.
+  float (*readAll)(const float* data, int64_t n, int64_t rounds);
 };
 
 enum Unary : int32_t {

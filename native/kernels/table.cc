@@ -19,6 +19,6 @@ const Kernels kernels = {
     LATHE_TEXT(LATHE_VARIANT),
 #endif
     packedBytes, pack, matmul, attention, attentionGrad, norm, normGrad, softmax, crossEntropy, crossEntropyGrad, unary,
-    elementwise, peak};
+    elementwise, peak, readAll};
 
 }  // namespace lathe::LATHE_VARIANT

@@ -15,5 +15,6 @@ void crossEntropyGrad(Precision, const CrossEntropy&, const float* lse, const fl
 void unary(int32_t kind, int64_t n, const float* x, float* y);
 void elementwise(const Elementwise&, Scratch&);
 double peak(Precision, int64_t rounds);
+float readAll(const float* data, int64_t n, int64_t rounds);
 
 }  // namespace lathe::LATHE_VARIANT

@@ -52,7 +52,7 @@ it('the verbs and their flags are these', () => {
     'reproduce table --scale --seeds --out --set --dry-run --threads --precision --executor --json',
     'theory name --group --n --p --alphabet --models --plan --of --lengths --instances --loops --save' +
       ' --seed --threads --precision --executor --json',
-    'bench --models --seconds --check --peers --seed --threads --precision --executor --json',
+    'bench --models --seconds --check --peers --out --seed --threads --precision --executor --json',
     'show runs --json',
     'ls folder --json',
   ])

@@ -4,6 +4,13 @@
  */
 export { chooseExecutor, type ExecutorChoice } from './choose.ts'
 export * from './executor.ts'
-export { type NativeOptions, nativeExecutor, nativeIsBuilt, nativePeak, nativeVariants } from './native/index.ts'
+export {
+  type NativeOptions,
+  nativeExecutor,
+  nativeIsBuilt,
+  nativePeak,
+  nativeReadRate,
+  nativeVariants,
+} from './native/index.ts'
 export { referenceExecutor } from './reference/index.ts'
 export { StepRunner } from './step-runner.ts'

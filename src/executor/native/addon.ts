@@ -37,6 +37,8 @@ export interface Addon {
   run(device: Handle, jobs: readonly NativeJob[]): Promise<void>
   /** Runs `out[0]` rounds of multiply-adds on every thread; then `out` is FLOPs and seconds. */
   peak(device: Handle, variant: string, bf16: number, out: Float64Array): Promise<void>
+  /** Every thread reads its own `kib` KiB `out[0]` times; then `out` is bytes and seconds. */
+  read(device: Handle, variant: string, kib: number, out: Float64Array): Promise<void>
   reduce(device: Handle, executable: Handle, into: readonly (Float32Array | null)[]): Promise<void>
 }
 

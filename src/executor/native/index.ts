@@ -108,6 +108,17 @@ class NativeExecutable implements Executable {
   }
 }
 
+/** The best of five tries of something that leaves how much it did, and in how many seconds, in what it is given. */
+async function bestRate(rounds: number, attempt: (out: Float64Array) => Promise<void>): Promise<number> {
+  const rates: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const out = Float64Array.of(rounds, 0)
+    await attempt(out)
+    rates.push(out[0] / out[1])
+  }
+  return Math.max(...rates)
+}
+
 /**
  * FLOP/s that the instruction set can issue on `threads` threads: multiply-adds from registers and L1 on operands that
  * are not zeros. Undefined where it has no instruction for the precision.
@@ -116,14 +127,16 @@ export async function nativePeak(precision: Precision, threads: number): Promise
   const addon = loadAddon()
   const variant = chooseVariant(addon, process.env.LATHE_ISA)
   const device = addon.device(threads)
-  const rates: number[] = []
-  for (let i = 0; i < 5; i++) {
-    const out = Float64Array.of(1_000_000, 0)
-    await addon.peak(device, variant, Number(precision === 'bf16'), out)
-    rates.push(out[0] / out[1])
-  }
-  const best = Math.max(...rates)
+  const best = await bestRate(1_000_000, (out) => addon.peak(device, variant, Number(precision === 'bf16'), out))
   return best > 0 ? best : undefined
+}
+
+/** Bytes a second that `threads` threads read together, each `kib` KiB of its own again and again. */
+export async function nativeReadRate(kib: number, threads: number): Promise<number> {
+  const addon = loadAddon()
+  const variant = chooseVariant(addon, process.env.LATHE_ISA)
+  const device = addon.device(threads)
+  return bestRate(Math.ceil(2 ** 20 / kib), (out) => addon.read(device, variant, kib, out))
 }
 
 export interface NativeOptions {

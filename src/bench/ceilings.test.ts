@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { nativeIsBuilt, nativePeak, nativeReadRate, referenceExecutor } from '../executor/index.ts'
+import { type Ceilings, measureCeilings, noise } from './ceilings.ts'
+
+it.runIf(nativeIsBuilt())('ceilings are rates, and a cache is read faster than memory', async () => {
+  expect(await nativePeak('f32', 1)).toBeGreaterThan(1e9)
+  const [cache, memory] = [await nativeReadRate(16, 1), await nativeReadRate(65_536, 1)]
+  expect(memory).toBeGreaterThan(1e8)
+  expect(cache).toBeGreaterThan(memory)
+})
+
+it('the reference executor has no ceiling', async () => {
+  expect(await measureCeilings(referenceExecutor())).toBeUndefined()
+})
+
+const ceilings = (bf16?: number) => ({ f32: 1e11, bf16 }) as Ceilings
+
+it.each<[string, { isa: string; threads: number }, Ceilings | undefined, number, string[]]>([
+  ['steady', { isa: 'amx', threads: 2 }, ceilings(4.5e12), -0.04, []],
+  ['slow tiles', { isa: 'amx', threads: 2 }, ceilings(4.3e12), 0, ['the AMX ceiling is 2.15 TFLOP/s a core']],
+  ['no tiles', { isa: 'avx512', threads: 2 }, ceilings(1e12), 0.05, []],
+  ['uneven', { isa: 'avx2', threads: 2 }, ceilings(), -0.12, ['two rounds differ by 12 %']],
+  ['uneven reference', { isa: 'none', threads: 1 }, undefined, 0.06, ['two rounds differ by 6 %']],
+])('noise: %s', (_, machine, measured, drift, wanted) => {
+  expect(noise(machine, measured, drift)).toEqual(wanted)
+})

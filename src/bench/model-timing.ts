@@ -1,0 +1,60 @@
+/**
+ * A named model's training step in numbers, with peers beside it.
+ */
+import { chooseExecutor, type Executor, type ExecutorChoice } from '../executor/index.ts'
+import { LatheError } from '../settings/error.ts'
+import { disagreement } from './agreement.ts'
+import { type Ceilings, noise } from './ceilings.ts'
+import { type StepTiming, timeStep } from './measure.ts'
+import type { NamedModel } from './models.ts'
+import { type Peer, type PeerResult, peerBars, runPeers } from './peers.ts'
+import { BenchStep, drawStep } from './step.ts'
+
+export interface ModelTiming extends StepTiming {
+  /** Fraction of the multiply-add ceiling of the precision. */
+  readonly shareOfCeiling?: number
+  /** Why the numbers should not be quoted; empty where the machine was steady. */
+  readonly noisy: readonly string[]
+  readonly results?: Readonly<Record<string, PeerResult>>
+}
+
+export interface ModelTimingOptions {
+  readonly executor: Executor
+  /** How `executor` was chosen: the same in f32 says what loss and gradients should be. */
+  readonly choice: ExecutorChoice
+  readonly ceilings?: Ceilings
+  readonly peers?: readonly Peer[]
+  readonly seed: number
+  /** Time of the measured runs, and again of each peer's. */
+  readonly seconds: number
+  readonly progress?: (peer: string) => void
+}
+
+/**
+ * Times a model's whole step. With peers, they run between its two rounds, and Lathe must agree with its own f32, or a
+ * LatheError says how far off it is.
+ */
+export async function timeModel(model: NamedModel, options: ModelTimingOptions): Promise<ModelTiming> {
+  const { executor, ceilings, peers, seed, seconds, progress } = options
+  const draw = () => drawStep(model, model.batch, seed)
+  const step = new BenchStep(model, draw(), executor)
+  let results: Record<string, PeerResult> | undefined
+  let beside: (() => Promise<void>) | undefined
+  if (peers) {
+    const data = draw() // a step changes the weights of its own
+    const f32 = chooseExecutor({ ...options.choice, precision: 'f32' })
+    const wanted = await new BenchStep(model, data, f32).gradients()
+    const off = disagreement(await step.gradients(), wanted)
+    if (!(off <= peerBars[executor.precision]))
+      throw new LatheError(
+        `${model.name}: ${executor.precision} is ${(100 * off).toFixed(1)} % off f32: nothing to time`,
+      )
+    beside = async () => {
+      results = await runPeers(peers, { model, data, wanted, threads: executor.threads, seconds }, progress)
+    }
+  }
+  const timing = await timeStep(step, seconds, beside)
+  const ceiling = ceilings?.[executor.precision]
+  const shareOfCeiling = ceiling && (1e12 * timing.teraflops) / ceiling
+  return { ...timing, shareOfCeiling, noisy: noise(executor, ceilings, timing.drift), results }
+}

@@ -1,0 +1,82 @@
+/**
+ * `lathe bench` without a flag that asks for something else: ceilings, matrix products, training steps, peers.
+ */
+import { type Ceilings, measureCeilings } from '../bench/ceilings.ts'
+import { matmulShapes, timeMatmul } from '../bench/measure.ts'
+import { type ModelTiming, timeModel } from '../bench/model-timing.ts'
+import type { NamedModel } from '../bench/models.ts'
+import type { Peer, PeerResult } from '../bench/peers.ts'
+import type { Executor } from '../executor/index.ts'
+import { type Block, type Measured, sentence } from './bench-page.ts'
+import {
+  ceilingsTable,
+  describeFailure,
+  type Product,
+  peersTable,
+  productsTable,
+  timingsTable,
+} from './bench-tables.ts'
+import type { CommonFlags } from './options.ts'
+
+export interface StepsOptions {
+  readonly models: readonly NamedModel[]
+  readonly executor: Executor
+  readonly peers?: readonly Peer[]
+  readonly flags: CommonFlags & { readonly seconds: number }
+  readonly say: (line: string) => void
+}
+
+export async function measureSteps({ models, executor, peers, flags, say }: StepsOptions): Promise<Measured> {
+  say('ceilings')
+  const ceilings = await measureCeilings(executor)
+  const ceiling = ceilings?.[executor.precision]
+  const products: Product[] = []
+  say('matrix products')
+  for (const shape of matmulShapes) products.push({ shape: shape.join(' × '), rate: await timeMatmul(shape, executor) })
+  const timings: Record<string, ModelTiming> = {}
+  for (const model of models) {
+    say(`${model.name}: training steps`)
+    timings[model.name] = await timeModel(model, {
+      executor,
+      choice: flags,
+      ceilings,
+      peers,
+      seed: flags.seed ?? 0,
+      seconds: flags.seconds,
+      progress: (peer) => say(`${model.name}: ${peer}`),
+    })
+  }
+  const entries = Object.entries(timings).map(([name, { results, ...timing }]) => [
+    name,
+    { ...timing, ...(results && peersInJson(results)) },
+  ])
+  return {
+    title: 'Training steps on this machine',
+    json: { models: Object.fromEntries(entries), ceilings: ceilings && ceilingsInJson(ceilings), products },
+    blocks: [
+      ...(ceilings ? ceilingsTable(ceilings, executor) : []),
+      productsTable(products, ceiling),
+      timingsTable(timings),
+      ...noiseSentences(timings),
+      ...(peers ? peersTable(timings, peers) : []),
+    ],
+  }
+}
+
+const noiseSentences = (timings: Readonly<Record<string, ModelTiming>>): Block[] =>
+  Object.entries(timings).flatMap(([model, { noisy }]) =>
+    noisy.length > 0 ? [sentence(`${model} is noisy: ${noisy.join('; ')}.`)] : [],
+  )
+
+/** FLOP/s by precision, and bytes/s by level of memory. */
+function ceilingsInJson({ f32, bf16, read }: Ceilings): object {
+  return { f32, bf16, read: Object.fromEntries(Object.entries(read).map(([level, { rate }]) => [level, rate])) }
+}
+
+/** Medians of the peers that were timed, and why the others were not. */
+function peersInJson(results: Readonly<Record<string, PeerResult>>): object {
+  const entries = Object.entries(results)
+  const timed = entries.flatMap(([name, result]) => ('ms' in result ? [[name, result.ms]] : []))
+  const notTimed = entries.flatMap(([name, result]) => ('ms' in result ? [] : [[name, describeFailure(result)]]))
+  return { peers: Object.fromEntries(timed), notTimed: Object.fromEntries(notTimed) }
+}
