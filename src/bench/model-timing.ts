@@ -8,7 +8,7 @@ import { type Ceilings, noise } from './ceilings.ts'
 import { type StepTiming, timeStep } from './measure.ts'
 import type { NamedModel } from './models.ts'
 import { type Peer, type PeerResult, peerBars, runPeers } from './peers.ts'
-import { BenchStep, drawStep } from './step.ts'
+import { BenchStep, drawStep, firstSequences, type StepData } from './step.ts'
 
 export interface ModelTiming extends StepTiming {
   /** Fraction of the multiply-add ceiling of the precision. */
@@ -43,14 +43,16 @@ export async function timeModel(model: NamedModel, options: ModelTimingOptions):
   if (peers) {
     const data = draw() // a step changes the weights of its own
     const f32 = chooseExecutor({ ...options.choice, precision: 'f32' })
-    const wanted = await new BenchStep(model, data, f32).gradients()
-    const off = disagreement(await step.gradients(), wanted)
+    const right = async (data: StepData) => ({ data, wanted: await new BenchStep(model, data, f32).gradients() })
+    const whole = await right(data)
+    const off = disagreement(await step.gradients(), whole.wanted)
     if (!(off <= peerBars[executor.precision]))
       throw new LatheError(
         `${model.name}: ${executor.precision} is ${(100 * off).toFixed(1)} % off f32: nothing to time`,
       )
     beside = async () => {
-      results = await runPeers(peers, { model, data, wanted, threads: executor.threads, seconds }, progress)
+      const part = (count: number) => right(firstSequences(data, count))
+      results = await runPeers(peers, { model, ...whole, part, threads: executor.threads, seconds }, progress)
     }
   }
   const timing = await timeStep(step, seconds, beside)

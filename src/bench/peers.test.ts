@@ -7,7 +7,7 @@ import { writeSafetensors } from '../model/safetensors.ts'
 import { fromFloat32 } from '../model/stored-tensor.ts'
 import { pickModels } from './models.ts'
 import { findPeers, type Peer, type PeerStep, runPeers } from './peers.ts'
-import { BenchStep, drawStep } from './step.ts'
+import { BenchStep, drawStep, firstSequences } from './step.ts'
 
 /** A peer that has read its gradients from a file; arguments: file, loss, then what every peer gets. */
 const fake = `
@@ -17,6 +17,9 @@ const { config, threads, seconds } = JSON.parse(readFileSync(folder + '/step.jso
 const complete = config.plan === '1x4' && threads === 1 && seconds === 1 && existsSync(folder + '/step.safetensors')
 if (!complete) throw new Error('the step is not what it should be')
 if (variant === 'crash') { console.error('a long story\\nMemoryError: no room left'); process.exit(3) }
+const header = readFileSync(folder + '/step.safetensors')
+const { tokens } = JSON.parse(header.toString('utf8', 8, 8 + Number(header.readBigUInt64LE())))
+if (variant === 'small' && tokens.shape[0] > 2) { console.error('RangeError: too large'); process.exit(3) }
 if (variant === 'silent') process.exit(3)
 if (variant === 'babble') console.log('hello')
 if (existsSync(folder + '/gradients.safetensors')) throw new Error('gradients of another peer')
@@ -34,9 +37,10 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lathe-peers-test-'))
   await writeFile(join(folder, 'fake.mjs'), fake)
   const [model] = pickModels('Q')
-  const data = drawStep(model, 2, 0)
+  const data = drawStep(model, 8, 0)
   const wanted = await new BenchStep(model, data, chooseExecutor({ precision: 'f32' })).gradients()
-  step = { model, data, wanted, threads: 1, seconds: 1 }
+  const part = async (count: number) => ({ data: firstSequences(data, count), wanted })
+  step = { model, data, wanted, part, threads: 1, seconds: 1 }
   for (const factor of [1, 1.01, 1.031]) {
     const scaled = Object.entries(wanted.gradients).map(([name, g]) => [name, g.map((x) => factor * x)] as const)
     const tensors = new Map(scaled.map(([name, g]) => [name, fromFloat32(data.parameters.shapes[name], g)]))
@@ -55,7 +59,8 @@ interface Faked {
 
 function peer({ variant = 'good', precision = 'f32', factor = 1, loss = step.wanted.loss }: Faked): Peer {
   const file = join(folder, `times-${factor}.safetensors`)
-  return { name: 'fake', precision, variant, command: [process.execPath, join(folder, 'fake.mjs'), file, String(loss)] }
+  const command = [process.execPath, join(folder, 'fake.mjs'), file, String(loss)] as const
+  return { library: 'fake', name: 'fake', precision, variant, command }
 }
 
 const run = async (faked: Faked) => (await runPeers([peer(faked)], step)).fake
@@ -92,6 +97,13 @@ describe('a peer', () => {
     const result = await run({ variant })
     expect(result).toEqual({ failed: expect.stringContaining(message) })
     expect(Object.values(result)[0]).not.toContain('\n')
+  })
+
+  it('that cannot hold the step gets the most sequences that it can; all tokens count', async () => {
+    const small = { ...peer({ variant: 'small' }), perToken: true }
+    expect((await runPeers([small], step)).fake).toEqual({ ms: 80, batch: 2 })
+    const crashing = { ...peer({ variant: 'crash' }), perToken: true }
+    expect((await runPeers([crashing], step)).fake).toEqual({ failed: 'MemoryError: no room left' })
   })
 
   it('that cannot be started says so', async () => {
@@ -134,6 +146,19 @@ describe('findPeers', () => {
     expect(await names('torch jax')).toEqual([...pytorch, 'jax-f32', 'jax-bf16'])
   })
 
+  it('finds those in JavaScript, with and without Python, and picks libraries by name', async () => {
+    const javascript = join(folder, 'javascript')
+    for (const name of ['@jax-js/jax', '@tensorflow/tfjs-backend-wasm'])
+      await mkdir(join(javascript, 'node_modules', name), { recursive: true })
+    const names = async (...wanted: string[]) =>
+      (await findPeers(javascript, wanted.length ? wanted : undefined)).map(({ name }) => name)
+    expect(await names()).toEqual(['jax-js-f32', 'tfjs-f32'])
+    expect(await names('tfjs')).toEqual(['tfjs-f32'])
+    await expect(names('tfjs', 'jax')).rejects.toThrow(/has no jax; there are jax-js, tfjs$/)
+    await environment('javascript', 'jax')
+    expect(await names('jax', 'jax-js')).toEqual(['jax-f32', 'jax-bf16', 'jax-js-f32'])
+  })
+
   it('starts scripts that are there', async () => {
     const peers = await findPeers(await environment('all', 'torch jax'))
     const scripts = await readdir(new URL('../../scripts/peers/', import.meta.url))
@@ -142,8 +167,8 @@ describe('findPeers', () => {
 
   it.each([
     ['no folder', async () => undefined, 'there are no peers: '],
-    ['a folder without Python', async () => join(folder, 'empty'), 'there is no '],
-    ['an environment without peers', () => environment('bare', ''), 'has none of torch, jax: '],
+    ['a folder without Python', async () => join(folder, 'empty'), 'has none of pytorch, jax, jax-js, tfjs: '],
+    ['an environment without peers', () => environment('bare', ''), 'has none of pytorch, jax, jax-js, tfjs: '],
   ])('%s is one line that names the set-up', async (_, where, message) => {
     const error = await findPeers(await where()).catch((reason: Error) => reason)
     expect(error).toMatchObject({ name: 'LatheError', message: expect.stringContaining(message) })

@@ -23,20 +23,34 @@ import { benchOptimizer, type LossAndGradients, type StepData } from './step.ts'
 
 /** One way in which a peer runs a step. */
 export interface Peer {
+  /** As in `pytorch`. */
+  readonly library: string
   /** As in `pytorch-eager-bf16`. */
   readonly name: string
   readonly precision: Precision
   /** Program and arguments; the step's folder and the variant follow. */
   readonly command: readonly [string, ...string[]]
   readonly variant: string
+  /** Whether half the sequences are tried where it fails, again and again: time per token is what counts. */
+  readonly perToken?: boolean
 }
 
-/** A peer's median, or why there is none: how far off it is as a fraction, or what went wrong in one line. */
-export type PeerResult = { readonly ms: number } | { readonly disagrees: number } | { readonly failed: string }
+/**
+ * A peer's median in milliseconds of as many tokens as a step has, with its batch where that was smaller. Or why there is
+ * none: how far off it is as a fraction, or what went wrong in one line.
+ */
+export type PeerResult =
+  | { readonly ms: number; readonly batch?: number }
+  | { readonly disagrees: number }
+  | { readonly failed: string }
 
-const libraries = [
-  { name: 'pytorch', module: 'torch', script: 'pytorch.py', modes: ['eager-', 'compile-'] },
-  { name: 'jax', module: 'jax', script: 'jax_cpu.py', modes: [''] },
+const pythonLibraries = [
+  { library: 'pytorch', module: 'torch', script: 'pytorch.py', modes: ['eager-', 'compile-'] },
+  { library: 'jax', module: 'jax', script: 'jax_cpu.py', modes: [''] },
+] as const
+const javascriptLibraries = [
+  { library: 'jax-js', module: '@jax-js/jax', script: 'jax_js.js' },
+  { library: 'tfjs', module: '@tensorflow/tfjs-backend-wasm', script: 'tensorflow_js.js' },
 ] as const
 
 /** Largest relative error of loss and gradients with which a peer, or Lathe itself, is timed. */
@@ -45,25 +59,35 @@ export const peerBars: Record<Precision, number> = { f32: 1e-3, bf16: 2e-2 }
 const scripts = fileURLToPath(new URL('../../scripts/peers/', import.meta.url))
 
 /**
- * The peers that are installed in a Python environment made by `scripts/peers/setup.sh`.
- * Throws a LatheError when the folder is not given or has no Python or no peer.
+ * The peers that are installed in a folder made by `scripts/peers/setup.sh`; of some libraries where they are named.
+ * Throws a LatheError when the folder is not given, or has no peer, or none of a library that is named.
  */
-export async function findPeers(folder: string | undefined): Promise<Peer[]> {
+export async function findPeers(folder: string | undefined, wanted?: readonly string[]): Promise<Peer[]> {
   const setup = `run ${join(scripts, 'setup.sh')} FOLDER and set LATHE_PEERS=FOLDER`
   if (!folder) throw new LatheError(`there are no peers: ${setup}`)
+  const found = [...(await pythonPeers(folder)), ...(await javascriptPeers(folder))]
+  const all = [...pythonLibraries, ...javascriptLibraries].map(({ library }) => library)
+  if (found.length === 0) throw new LatheError(`LATHE_PEERS: ${folder} has none of ${all.join(', ')}: ${setup}`)
+  const missing = wanted?.find((name) => !found.some(({ library }) => library === name))
+  if (missing !== undefined)
+    throw new LatheError(
+      `LATHE_PEERS: ${folder} has no ${missing}; there are ${[...new Set(found.map((p) => p.library))].join(', ')}`,
+    )
+  return found.filter(({ library }) => wanted?.includes(library) ?? true)
+}
+
+async function pythonPeers(folder: string): Promise<Peer[]> {
   const python = join(folder, 'bin', 'python')
-  await access(python).catch(() => {
-    throw new LatheError(`LATHE_PEERS: there is no ${python}: ${setup}`)
-  })
+  if (!(await exists(python))) return []
   const probe = 'import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m)])'
-  const modules = libraries.map(({ module }) => module)
+  const modules = pythonLibraries.map(({ module }) => module)
   const { stdout } = await promisify(execFile)(python, ['-c', probe, ...modules])
-  const installed = libraries.filter(({ module }) => stdout.trim().split(' ').includes(module))
-  if (installed.length === 0) throw new LatheError(`LATHE_PEERS: ${folder} has none of ${modules.join(', ')}: ${setup}`)
-  return installed.flatMap(({ name, script, modes }) =>
+  const installed = pythonLibraries.filter(({ module }) => stdout.trim().split(' ').includes(module))
+  return installed.flatMap(({ library, script, modes }) =>
     modes.flatMap((mode) =>
       (['f32', 'bf16'] as const).map((precision) => ({
-        name: `${name}-${mode}${precision}`,
+        library,
+        name: `${library}-${mode}${precision}`,
         precision,
         command: [python, join(scripts, script)] as const,
         variant: `${mode}${precision}`,
@@ -72,14 +96,41 @@ export async function findPeers(folder: string | undefined): Promise<Peer[]> {
   )
 }
 
-export interface PeerStep {
-  readonly model: NamedModel
+async function javascriptPeers(folder: string): Promise<Peer[]> {
+  const present = await Promise.all(
+    javascriptLibraries.map(({ module }) => exists(join(folder, 'node_modules', module))),
+  )
+  return javascriptLibraries
+    .filter((_, i) => present[i])
+    .map(({ library, script }) => ({
+      library,
+      name: `${library}-f32`,
+      precision: 'f32',
+      command: [process.execPath, join(scripts, script), folder],
+      variant: 'f32',
+      perToken: true,
+    }))
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+/** What a peer computes, and what loss and gradients should be. */
+export interface PeerData {
   readonly data: StepData
-  /** What loss and gradients should be. */
   readonly wanted: LossAndGradients
+}
+
+export interface PeerStep extends PeerData {
+  readonly model: NamedModel
   readonly threads: number
   /** Time of a peer's measured runs. */
   readonly seconds: number
+  /** The same with the first `count` sequences alone. */
+  part(count: number): Promise<PeerData>
 }
 
 /** Runs one step on every peer in turn. One that disagrees or fails is not timed, and hinders no other. */
@@ -88,18 +139,29 @@ export async function runPeers(
   step: PeerStep,
   progress: (name: string) => void = () => {},
 ): Promise<Record<string, PeerResult>> {
-  const folder = await mkdtemp(join(tmpdir(), 'lathe-peers-'))
-  try {
-    await writeStep(folder, step)
-    const results: Record<string, PeerResult> = {}
-    for (const peer of peers) {
-      progress(peer.name)
-      results[peer.name] = await runPeer(peer, folder, step.wanted)
-    }
-    return results
-  } finally {
-    await rm(folder, { recursive: true })
+  const results: Record<string, PeerResult> = {}
+  for (const peer of peers) {
+    progress(peer.name)
+    results[peer.name] = await runPeer(peer, step)
+    if (peer.perToken) results[peer.name] = await runSmaller(peer, step, results[peer.name], progress)
   }
+  return results
+}
+
+/** Half the sequences, and half of them again, until the peer can hold them. */
+async function runSmaller(
+  peer: Peer,
+  step: PeerStep,
+  whole: PeerResult,
+  progress: (name: string) => void,
+): Promise<PeerResult> {
+  let result = whole
+  for (let batch = step.data.count >> 1; 'failed' in result && batch > 0; batch >>= 1) {
+    progress(`${peer.name} failed (${result.failed}); batch ${batch}`)
+    result = await runPeer(peer, { ...step, ...(await step.part(batch)) })
+    if ('ms' in result) return { ms: (result.ms * step.data.count) / batch, batch }
+  }
+  return result
 }
 
 async function writeStep(folder: string, { model, data, threads, seconds }: PeerStep): Promise<void> {
@@ -117,7 +179,17 @@ async function writeStep(folder: string, { model, data, threads, seconds }: Peer
 const computed = z.object({ loss: z.number(must('a number')) })
 const timed = z.object({ times: z.array(positiveNumber).min(1, must('the milliseconds of every step')) })
 
-async function runPeer(peer: Peer, folder: string, wanted: LossAndGradients): Promise<PeerResult> {
+async function runPeer(peer: Peer, step: PeerStep): Promise<PeerResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'lathe-peer-'))
+  try {
+    await writeStep(folder, step)
+    return await talkWith(peer, folder, step.wanted)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function talkWith(peer: Peer, folder: string, wanted: LossAndGradients): Promise<PeerResult> {
   const peerProcess = startPeer(peer, folder)
   try {
     const { loss } = parseSettings(computed, await peerProcess.read(), 'its answer')
@@ -132,7 +204,6 @@ async function runPeer(peer: Peer, folder: string, wanted: LossAndGradients): Pr
     throw error
   } finally {
     await peerProcess.end()
-    await rm(join(folder, 'gradients.safetensors'), { force: true })
   }
 }
 

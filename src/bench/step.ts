@@ -25,6 +25,15 @@ export function drawStep(model: NamedModel, count: number, seed: number): StepDa
   return { parameters: model.parameters(seed), count, inputs: { tokens: ids(), targets: ids(), lossWeights } }
 }
 
+/** The first `count` sequences alone, which weigh the same together. */
+export function firstSequences({ parameters, inputs, count: all }: StepData, count: number): StepData {
+  const { tokens, targets, lossWeights } = inputs
+  const values = (tokens.length / all) * count
+  const weights = lossWeights.slice(0, values).map((weight) => (weight * all) / count)
+  const part = { tokens: tokens.slice(0, values), targets: targets.slice(0, values), lossWeights: weights }
+  return { parameters, count, inputs: part }
+}
+
 export interface LossAndGradients {
   /** Weighted mean cross-entropy, in nats. */
   readonly loss: number

@@ -73,10 +73,15 @@ function ceilingsInJson({ f32, bf16, read }: Ceilings): object {
   return { f32, bf16, read: Object.fromEntries(Object.entries(read).map(([level, { rate }]) => [level, rate])) }
 }
 
-/** Medians of the peers that were timed, and why the others were not. */
+/** Medians of the peers that were timed, why the others were not, and the batch of those that held less than a step. */
 function peersInJson(results: Readonly<Record<string, PeerResult>>): object {
   const entries = Object.entries(results)
   const timed = entries.flatMap(([name, result]) => ('ms' in result ? [[name, result.ms]] : []))
   const notTimed = entries.flatMap(([name, result]) => ('ms' in result ? [] : [[name, describeFailure(result)]]))
-  return { peers: Object.fromEntries(timed), notTimed: Object.fromEntries(notTimed) }
+  const batches = entries.flatMap(([name, result]) => ('ms' in result && result.batch ? [[name, result.batch]] : []))
+  return {
+    peers: Object.fromEntries(timed),
+    notTimed: Object.fromEntries(notTimed),
+    ...(batches.length > 0 && { batches: Object.fromEntries(batches) }),
+  }
 }

@@ -78,7 +78,8 @@ export function peersTable(timings: Readonly<Record<string, ModelTiming>>, peers
       const result = results[name]
       if (!result) return []
       if (!('ms' in result)) return [[model, 'failed' in result ? 'failed' : describeFailure(result)]]
-      return [[model, `${formatMs(result.ms)}  ${(result.ms / ours.msPerStep).toFixed(2)}×`]]
+      const batch = result.batch ? ` (batch ${result.batch})` : ''
+      return [[model, `${formatMs(result.ms)}${batch}  ${(result.ms / ours.msPerStep).toFixed(2)}×`]]
     })
     return { peer: name, ...Object.fromEntries(cells) }
   })

@@ -18,7 +18,8 @@ interface BenchFlags extends CommonFlags {
   readonly models: string
   readonly seconds: number
   readonly check?: boolean
-  readonly peers?: boolean
+  /** Libraries; `true` is all. */
+  readonly peers?: true | readonly string[]
   readonly out?: string
 }
 
@@ -27,12 +28,13 @@ Examples:
   lathe bench
   lathe bench --models S,L,P --precision f32
   lathe bench --check --models Q,S
-  LATHE_PEERS=../peers lathe bench --peers --models S,L --out bench.md
+  LATHE_PEERS=../peers lathe bench --peers --models S --out bench.md
+  LATHE_PEERS=../peers lathe bench --peers pytorch,jax --models L,M
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
 Models: Q the quickstart, S four layers, L one layer eight times, M six wider layers, P p-hop, A addition,
 V a large vocabulary. A step is forward, backward, clipping and AdamW, on random data.
-Peers are set up by scripts/peers/setup.sh; loss and gradients must agree before one is timed.`
+Peers are set up by scripts/peers/setup.sh in $LATHE_PEERS; loss and gradients must agree before one is timed.`
 
 export function benchCommand(): Command {
   const command = new Command('bench')
@@ -40,7 +42,11 @@ export function benchCommand(): Command {
     .option('--models <list>', 'named models whose training step is measured', 'Q,S,L')
     .option('--seconds <n>', 'seconds of runs a model; its median counts', wholeNumber(1), 3)
     .option('--check', 'compare gradients with the reference executor; M and V take minutes')
-    .addOption(new Option('--peers', 'time other libraries beside, from $LATHE_PEERS').conflicts('check'))
+    .addOption(
+      new Option('--peers [list]', 'time other libraries beside, or some: pytorch, jax, jax-js, tfjs')
+        .conflicts('check')
+        .argParser((list) => list.split(',')),
+    )
     .option('--out <file>', 'write a page of Markdown there, figures beside it')
     .addHelpText('after', examples)
   return withCommonFlags(command).action(runBench)
@@ -52,7 +58,9 @@ async function runBench(flags: BenchFlags): Promise<void> {
   const say = (line: string): void => {
     if (!flags.json) process.stderr.write(`${line}\n`)
   }
-  const peers = flags.peers ? await findPeers(process.env.LATHE_PEERS) : undefined
+  const peers = flags.peers
+    ? await findPeers(process.env.LATHE_PEERS, flags.peers === true ? undefined : flags.peers)
+    : undefined
   const measured = flags.check
     ? await measureErrors(models, executor, flags.seed, say)
     : await measureSteps({ models, executor, peers, flags, say })
