@@ -156,6 +156,12 @@ describe('Progress elsewhere', () => {
     expect(writes.join('')).toContain('stopped at 0/1,000 in 0.0 s')
     expect(writes.join('')).not.toContain('NaN')
   })
+
+  it('says of a run that was done before just that', () => {
+    const { progress, writes } = setup({ start: 1000 })
+    progress.finish(0.5)
+    expect(writes.join('')).toContain('1,000 steps, done before  accuracy 50.0 %')
+  })
 })
 
 describe('emit', () => {

@@ -137,7 +137,9 @@ export class Progress {
     const { step, time } = this.#last
     const done = step < this.#steps ? `stopped at ${this.#place()}` : `${formatInteger(step)} steps`
     const seconds = (time - this.#first.time) / 1000
-    const parts = [`${done} in ${formatDuration(seconds)}`, ...this.#measures(), ...this.#rates(this.#first)]
+    const wasDone = this.#first.step >= this.#steps
+    const took = wasDone ? `${done}, done before` : `${done} in ${formatDuration(seconds)}`
+    const parts = [took, ...this.#measures(), ...this.#rates(this.#first)]
     this.#replace([
       `${this.#colours.bold(this.#label)}  ${joinFitting(parts, '  ', this.#width() - this.#label.length - 2)}`,
     ])

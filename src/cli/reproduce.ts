@@ -49,6 +49,8 @@ interface ReproduceFlags extends CommonFlags {
   readonly dryRun?: boolean
 }
 
+const defaultOut = 'runs'
+
 const examples = `
 Tables: ${[...tables.keys()].join(', ')}
 
@@ -65,7 +67,7 @@ export function reproduceCommand(): Command {
     .argument('<table>', 'name of the table')
     .addOption(new Option('--scale <name>', 'size of the trainings').choices(['laptop', 'paper']).default('laptop'))
     .option('--seeds <n>', 'seeds of every row, from 0', wholeNumber(1), 1)
-    .option('--out <folder>', 'where runs and report go', 'runs')
+    .option('--out <folder>', 'where runs and report go', defaultOut)
     .option(
       '--set <key=value>',
       'change a setting of every recipe; may be given often',
@@ -88,7 +90,9 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
   const results: CellResult[] = []
   const train = async (run: Parameters<typeof trainWithProgress>[0], { path }: Cell) => {
     if (!flags.json) process.stderr.write(`${results.length + 1} of ${cells.length}  ${path}\n`)
-    return trainWithProgress(run, flags)
+    const result = await trainWithProgress(run, flags)
+    if (!flags.json && result.stopped !== 'interrupted') process.stderr.write('measuring it on held-out samples\n')
+    return result
   }
   for await (const result of reproduce(scale, cells, { executor, machine: machineOf(executor), train })) {
     results.push(result)
@@ -97,7 +101,7 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
 }
 
 async function finish(summary: Summary, isWhole: boolean, folder: string, executor: Executor, flags: ReproduceFlags) {
-  const command = `lathe reproduce ${summary.table.name} --scale ${flags.scale} --seeds ${flags.seeds}`
+  const command = commandOf(summary.table.name, flags)
   if (!isWhole) {
     process.stderr.write(`stopped; what is done is kept, and the same command goes on: ${command}\n`)
     process.exitCode = 130
@@ -129,6 +133,20 @@ async function finish(summary: Summary, isWhole: boolean, folder: string, execut
     `\n${sentences.map((sentence) => wrap(sentence)).join('\n')}\n\nThe table: ${folder}.md; with figures: ${report}\n`,
   )
 }
+
+/** What makes the same table again, in full: every flag that changes it or says where it is. */
+function commandOf(table: string, { scale, seeds, out, set, ...flags }: ReproduceFlags): string {
+  const { executor, precision, threads } = flags
+  const given = Object.entries({ executor, precision, threads }).filter(([, value]) => value !== undefined)
+  return [
+    `lathe reproduce ${table} --scale ${scale} --seeds ${seeds}`,
+    ...(out === defaultOut ? [] : [`--out ${quoted(out)}`]),
+    ...given.map(([name, value]) => `--${name} ${value}`),
+    ...set.map((setting) => `--set ${quoted(setting)}`),
+  ].join(' ')
+}
+
+const quoted = (word: string) => (/^[\w./=,:-]+$/.test(word) ? word : `'${word}'`)
 
 async function dryRun(cells: readonly Cell[], executor: Executor, flags: ReproduceFlags): Promise<void> {
   const estimates = await estimate(cells, executor)

@@ -47,6 +47,7 @@ async function secondsToDraw({ recipe }: Cell): Promise<number> {
       if (spent >= milliseconds) return spent / 1000 / (batches * recipe.batch)
     }
   }
+  await source.next() // until then the thread may still be starting
   await drawFor(warmMilliseconds)
   return drawFor(timedMilliseconds)
 }

@@ -143,7 +143,7 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
           {
             heading: `Fewer loops, more loops: ${recipe.name}`,
             body: [
-              ...sweepFindings({ ...summary, rows: looped }),
+              ...sweepFindings(summary, model),
               { figure, caption: 'Accuracy against evaluated loops, as trained ringed.' },
               { table: htmlTable(sweepColumns, sweepRows(looped, model)), caption: 'The same in numbers.' },
             ],

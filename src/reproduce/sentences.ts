@@ -40,8 +40,8 @@ function comparison({ table, scale, rows }: Summary, row: SummaryRow): string[] 
       const paper =
         own.published === undefined || cell.published === undefined
           ? ''
-          : ` (paper: ${distance(own.published - cell.published)})`
-      return [`${distance(own.mean - cell.mean)} \`${other}\` of ${same}${paper}`]
+          : ` (paper: ${distance(own.published - cell.published, 'level')})`
+      return [`${distance(own.mean - cell.mean, 'level with')} \`${other}\` of ${same}${paper}`]
     })
     if (!own || parts.length === 0) return []
     const measure = table.measure === 'error' ? 'error ' : ''
@@ -49,16 +49,16 @@ function comparison({ table, scale, rows }: Summary, row: SummaryRow): string[] 
   })
 }
 
-function distance(difference: number): string {
+function distance(difference: number, level: string): string {
   const points = Math.abs(100 * difference)
-  return points < 0.05 ? '0.0 points from' : `${points.toFixed(1)} points ${difference > 0 ? 'above' : 'below'}`
+  return points < 0.05 ? level : `${points.toFixed(1)} points ${difference > 0 ? 'above' : 'below'}`
 }
 
-/** Whether more loops than trained help or hurt: a sentence for every looped row and model. */
-export function sweepFindings({ scale, rows }: Summary): string[] {
+/** Whether more loops than trained help or hurt: a sentence for every looped row and model, or for one model's rows. */
+export function sweepFindings({ scale, rows }: Summary, only?: number): string[] {
   return rows.filter(isLooped).flatMap((row) =>
     row.sweeps.flatMap((sweep, model) => {
-      if (sweep.length === 0) return []
+      if (sweep.length === 0 || (only ?? model) !== model) return []
       const title = scale.columns.filter((column) => column.model === model).map((column) => column.title)
       return [`${title.join(', ')}: ${sweepFinding(row, sweep)}`]
     }),

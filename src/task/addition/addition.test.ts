@@ -50,7 +50,7 @@ describe('samples', () => {
     }
     expect([...seen.keys()].sort((a, b) => a - b)).toEqual([2, 4, 8, 16, 32])
     for (const count of seen.values()) expect(Math.abs(count - 20_000)).toBeLessThan(600)
-  })
+  }, 120_000)
 
   it('are made of numbers that are uniform, small ones padded', () => {
     const counts = new Array(100).fill(0)

@@ -75,6 +75,14 @@ describe('samples', () => {
     }
   })
 
+  it('of the laptop recipe have the naive answer, 100,000 of them', () => {
+    const task = phop({ n: 64, p: 8 })
+    for (let index = 0; index < 100_000; index++) {
+      const { tokens, targets } = task.sample({ seed: 1, split: 'train', index })
+      if (targets[63] !== hop(tokens, 64, 8)) expect([tokens.join(), targets[63]]).toEqual(hop(tokens, 64, 8))
+    }
+  }, 120_000)
+
   it('have one target with the loss on the last position, the same answer', () => {
     const key = { seed: 2, split: 'train', index: 9 } as const
     const every = phop({ n: 32, p: 4, loss: 'every' }).sample(key)

@@ -65,7 +65,7 @@ describe('samples', () => {
       seen[tokens[0]]++
     }
     for (const count of seen) expect(Math.abs(count - 100_000 / 17)).toBeLessThan(300)
-  })
+  }, 120_000)
 
   it('follow each letter by any other as often', () => {
     const pairs = new Map<string, number>()
