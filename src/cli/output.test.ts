@@ -160,7 +160,7 @@ describe('Progress elsewhere', () => {
   it('says of a run that was done before just that', () => {
     const { progress, writes } = setup({ start: 1000 })
     progress.finish(0.5)
-    expect(writes.join('')).toContain('1,000 steps, done before  accuracy 50.0 %')
+    expect(writes.join('')).toBe('1x4  1,000 steps, done before\n')
   })
 })
 

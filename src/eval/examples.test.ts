@@ -7,7 +7,7 @@ import { modelConfig } from '../model/config.ts'
 import { initialParameters } from '../model/parameters.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
-import { createTask } from '../task/index.ts'
+import { createTask, tasks } from '../task/index.ts'
 import { evaluateExamples, readExamples } from './examples.ts'
 import { loopedAt } from './loops.ts'
 
@@ -74,6 +74,19 @@ describe('readExamples', () => {
     await expect(read('\n')).rejects.toThrow(/is empty: write lines such as \{"input":"[abcd]{12}","target":"[abcd]"\}/)
     await expect(read('\n{"input":"abcd"}')).rejects.toThrow('no line can be scored: line 2: input has no answer')
   })
+})
+
+it.each([...tasks.keys()])('problems of %s are read as people write them, and a bad line is named', async (name) => {
+  const own = createTask({ name })
+  const written = Array.from({ length: 3 }, (_, index) => own.format(own.sample({ seed: 1, split: 'test', index })))
+  const lines = written.map((example) => JSON.stringify(example))
+  await writeFile(file, lines.join('\n'))
+  const { samples } = await readExamples(file, own)
+  expect(samples.map((sample) => own.format(sample))).toEqual(written)
+  await writeFile(file, [...lines, '{"input":"what is 2 and 2?"}'].join('\n'))
+  const error = await readExamples(file, own).catch((error) => error)
+  expect(error).toBeInstanceOf(LatheError)
+  expect(error.message).toMatch(new RegExp(`^${file}:4: [^\n]*write [^\n]*$`))
 })
 
 it('evaluateExamples scores the given target, right or wrong, at every looping', async () => {

@@ -65,22 +65,23 @@ export function sweepFindings({ scale, rows }: Summary, only?: number): string[]
   )
 }
 
-// Ours: less than this, in accuracy, is called no difference.
-const noise = 0.01
+/** What is called no difference in accuracy, which is ours: under a point, or within two standard errors. */
+const noise = ({ accuracy, samples }: SweepPoint) =>
+  Math.max(0.01, 2 * Math.sqrt((accuracy * (1 - accuracy)) / samples))
 
 function sweepFinding({ plan }: SummaryRow, sweep: readonly SweepPoint[]): string {
-  const trained = Math.max(...LoopPlan.parse(plan).segments.map(({ loops }) => loops))
-  const at = (loops: number) => sweep.find((point) => point.loops === loops)!.accuracy
-  const more = sweep.filter(({ loops }) => loops > trained)
+  const trainedLoops = Math.max(...LoopPlan.parse(plan).segments.map(({ loops }) => loops))
+  const trained = sweep.find(({ loops }) => loops === trainedLoops)!
+  const more = sweep.filter(({ loops }) => loops > trainedLoops)
   const best = more.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const last = more.at(-1)!
   const verdict =
-    best.accuracy > at(trained) + noise
+    best.accuracy > trained.accuracy + noise(trained)
       ? `more loops help, up to ${formatPercent(best.accuracy)} at ${best.loops}`
-      : last.accuracy < at(trained) - noise
+      : last.accuracy < trained.accuracy - noise(trained)
         ? `more loops hurt, down to ${formatPercent(last.accuracy)} at ${last.loops}`
         : `more loops change nothing, up to ${last.loops}`
-  return `\`${plan}\`, trained with ${trained} loops at ${formatPercent(at(trained))}: ${verdict}.`
+  return `\`${plan}\`, trained with ${trainedLoops} loops at ${formatPercent(trained.accuracy)}: ${verdict}.`
 }
 
 /** How accuracy grows with effective depth, of the smallest looped block and of plain plans, where the table asks for it. */

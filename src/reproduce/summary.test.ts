@@ -104,6 +104,7 @@ describe('the sentences', () => {
     [{ 4: 0.9, 5: 0.95, 16: 0.5 }, 'more loops help, up to 95.0 % at 5'],
     [{ 4: 0.9, 5: 0.9, 16: 0.5 }, 'more loops hurt, down to 50.0 % at 16'],
     [{ 4: 0.9, 5: 0.905, 16: 0.895 }, 'more loops change nothing, up to 16'],
+    [{ 4: 0.9, 5: 0.93, 16: 0.87 }, 'more loops change nothing, up to 16'], // 0.04 are two standard errors of 200
   ])('say of a sweep %j that %s', (sweep, verdict) => {
     const summary = summarize(table, scale, results({ '4': [1, 1], '1': [0, 0], '1x4': [0.9, 0.9] }, sweep))
     expect(sweepFindings(summary)).toEqual([`p = 2: \`1x4\`, trained with 4 loops at 90.0 %: ${verdict}.`])

@@ -36,6 +36,8 @@ export interface SweepPoint {
   readonly loops: number
   readonly accuracy: number
   readonly loss: number
+  /** Of all seeds together; every number of loops is measured on the same ones. */
+  readonly samples: number
 }
 
 export interface Summary {
@@ -102,6 +104,7 @@ function meanSweep(results: readonly CellResult[]): SweepPoint[] {
     loops,
     accuracy: mean(results.map(({ outcome }) => outcome.sweep[i].accuracy)),
     loss: mean(results.map(({ outcome }) => outcome.sweep[i].loss)),
+    samples: results.reduce((sum, { outcome }) => sum + outcome.sweep[i].samples, 0),
   }))
 }
 
