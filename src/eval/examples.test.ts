@@ -86,7 +86,7 @@ it.each([...tasks.keys()])('problems of %s are read as people write them, and a 
   await writeFile(file, [...lines, '{"input":"what is 2 and 2?"}'].join('\n'))
   const error = await readExamples(file, own).catch((error) => error)
   expect(error).toBeInstanceOf(LatheError)
-  expect(error.message).toMatch(new RegExp(`^${file}:4: [^\n]*write [^\n]*$`))
+  expect(error.message).toMatch(new RegExp(`^${file}:4: [^\n]*(write|end it like) [^\n]*$`))
 })
 
 it('evaluateExamples scores the given target, right or wrong, at every looping', async () => {
