@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { accumulate, input, output, parameter, state, trace } from '../graph/graph.ts'
-import { add, append, matmul, mul, repeat, sum, unary } from '../ops/index.ts'
+import { add, append, matmul, mul, repeat, sum, takeRow, unary } from '../ops/index.ts'
 import { compileForward, type Program } from './index.ts'
 
 const lowered = (fn: () => void): Program => compileForward(trace('t', fn)).main
@@ -61,6 +61,62 @@ describe('prune', () => {
     expect(loop.block!.scanned).toHaveLength(1)
     expect(loop.block!.collected).toEqual(loop.block!.next)
     expect(opsOf(loop.block!.instructions)).toEqual(['add'])
+  })
+
+  it('drops carries that nobody reads, with the work on them and what they began with', () => {
+    const program = lowered(() => {
+      const carry = { x: input('x', [2]), dead: input('dead', [2]), a: input('a', [2]), b: input('b', [2]) }
+      const loop = repeat({ count: 3, carry }, ({ x, dead, a, b }) => ({
+        // a and b need each other, and nobody else does.
+        carry: { x: unary('exp', x), dead: add(dead, x), a: mul(b, 2), b: unary('tanh', a) },
+      }))
+      output('x', loop.carry.x)
+    })
+    expect(program.inputs.map((i) => i.name)).toEqual(['x'])
+    const [loop] = program.instructions
+    expect([loop.inputs, loop.outputs, loop.block!.carry, loop.block!.next].map((list) => list.length)).toEqual([
+      1, 1, 1, 1,
+    ])
+    expect(opsOf(loop.block!.instructions)).toEqual(['exp'])
+  })
+
+  it.each(['carry', 'collected', 'sum', 'inner'] as const)('keeps a carry that is needed by a %s alone', (by) => {
+    const program = lowered(() => {
+      const carry = { x: input('x', [2]), y: input('y', [2]), dead: input('dead', [2]) }
+      const loop = repeat({ count: 3, carry }, ({ x, y, dead }) => {
+        if (by === 'sum') accumulate('total', y)
+        const inner = repeat({ count: 2, carry: { x, dead } }, (c) => ({
+          carry: { x: add(c.x, y), dead: mul(c.dead, y) },
+        }))
+        return {
+          carry: {
+            x: by === 'carry' ? y : by === 'inner' ? inner.carry.x : unary('exp', x),
+            y: unary('tanh', y),
+            dead,
+          },
+          collect: { y: mul(y, 2) },
+        }
+      })
+      output('z', by === 'collected' ? loop.collected.y : loop.carry.x)
+    })
+    const names = program.inputs.map((i) => i.name)
+    expect(names).toEqual(by === 'collected' ? ['y'] : ['x', 'y'])
+    const loop = program.instructions.find((i) => i.op === 'repeat')!
+    expect(loop.block!.carry).toHaveLength(names.length)
+    const inner = loop.block!.instructions.filter((i) => i.op === 'repeat')
+    expect(inner.map(({ block }) => block!.carry.length)).toEqual(by === 'inner' ? [1] : [])
+  })
+
+  it('keeps a loop that only sums, without a carry', () => {
+    const program = lowered(() => {
+      repeat({ count: 3, carry: { x: input('x', [2]) } }, ({ x }, { index }) => {
+        accumulate('total', takeRow(parameter('w', [3, 2]), index))
+        return { carry: { x: unary('exp', x) } }
+      })
+    })
+    const [loop] = program.instructions
+    expect([loop.inputs, loop.outputs]).toEqual([[], []])
+    expect(opsOf(loop.block!.instructions)).toEqual(['takeRow', 'accumulate'])
   })
 
   it('keeps the number of runs when slices go', () => {

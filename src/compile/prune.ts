@@ -16,24 +16,45 @@ function pruneList(instructions: readonly Instruction[], live: Set<number>): Ins
   return kept.reverse()
 }
 
-/** Drops stacks that nobody reads, and slices that the body does not. */
+/** Drops stacks and carries that nobody reads, in the loop or after it, and slices that the body does not. */
 function pruneRepeat(instruction: Instruction, block: Block, live: Set<number>): Instruction {
   const nCarry = block.carry.length
   const stacks = block.collected.map((_, i) => i).filter((i) => live.has(instruction.outputs[nCarry + i]))
   const collected = stacks.map((i) => block.collected[i])
-  for (const v of [...block.next, ...collected]) live.add(v)
-  const instructions = pruneList(block.instructions, live)
+  for (const v of collected) live.add(v)
+  const { instructions, carries } = pruneBody(instruction, block, live)
   const slices = block.scanned.map((_, i) => i).filter((i) => live.has(block.scanned[i]))
   const inputs = [
-    ...instruction.inputs.slice(0, nCarry),
+    ...carries.map((i) => instruction.inputs[i]),
     ...slices.map((i) => instruction.inputs[nCarry + i]),
     ...instruction.inputs.slice(nCarry + block.scanned.length),
   ]
   return {
     ...instruction,
     inputs,
-    outputs: [...instruction.outputs.slice(0, nCarry), ...stacks.map((i) => instruction.outputs[nCarry + i])],
-    block: { ...block, collected, instructions, scanned: slices.map((i) => block.scanned[i]) },
+    outputs: [...carries, ...stacks.map((i) => nCarry + i)].map((i) => instruction.outputs[i]),
+    block: {
+      ...block,
+      carry: carries.map((i) => block.carry[i]),
+      next: carries.map((i) => block.next[i]),
+      collected,
+      instructions,
+      scanned: slices.map((i) => block.scanned[i]),
+    },
+  }
+}
+
+/** What is left of a body, and which carries are needed: a carry that one iteration needs, the one before must make. */
+function pruneBody({ outputs }: Instruction, block: Block, live: Set<number>) {
+  const needed = new Set<number>()
+  for (;;) {
+    const instructions = pruneList(block.instructions, live)
+    const more = block.carry.flatMap((v, i) => (!needed.has(i) && (live.has(outputs[i]) || live.has(v)) ? [i] : []))
+    if (more.length === 0) return { instructions, carries: [...needed].sort((a, b) => a - b) }
+    for (const i of more) {
+      needed.add(i)
+      live.add(block.next[i])
+    }
   }
 }
 

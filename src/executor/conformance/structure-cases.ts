@@ -167,6 +167,26 @@ const edges: [name: string, fn: () => void][] = [
     },
   ],
   [
+    'carries that nobody reads, in the loop or after it',
+    () => {
+      const carry = { x: x(), dead: y(), a: x(), b: y() }
+      const { collected } = repeat({ count: 3, carry }, ({ x, dead, a, b }, { index }) => {
+        accumulate('rows', takeRow(parameter('table', [3, d]), index))
+        return { carry: { x: unary('tanh', x), dead: add(dead, x), a: b, b: a }, collect: { x } }
+      })
+      output('x', collected.x)
+    },
+  ],
+  [
+    'a loop without a carry',
+    () => {
+      repeat({ count: 3, carry: { x: x() } }, ({ x }, { index }) => {
+        accumulate('rows', takeRow(parameter('table', [3, d]), index))
+        return { carry: { x: unary('exp', x) } }
+      })
+    },
+  ],
+  [
     'integers: carried, collected, scanned, taken',
     () => {
       const table = parameter('table', [7, d])
