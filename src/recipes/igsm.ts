@@ -42,17 +42,8 @@ export function igsmTheory(): Recipe {
   return defineRecipe({
     ...igsmLaptop(),
     name: 'igsm-theory',
-    description: 'small i-GSM by a model without norms, whose chain of thought loops can simulate',
-    task: {
-      name: 'igsm',
-      minNodes: 4,
-      maxNodes: 6,
-      operands: 1,
-      distractors: 0.2,
-      letters: 8,
-      modulus: 5,
-      maxLength: 96,
-    },
+    description: 'i-GSM of 4 or 5 definitions by a model without norms, whose chain of thought loops can simulate',
+    task: { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, modulus: 5, maxLength: 80 },
     model: {
       plan: '4',
       dModel: 64,
