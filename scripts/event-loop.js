@@ -1,0 +1,58 @@
+// `npm run test:event-loop -- --steps 100`: trains the addition setting of the kernels' bar (d = 256, T = 133, batch 256,
+// plan 1x12) with data drawn and a checkpoint saved on the way, and says how long the event loop was held.
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { parseArgs } from 'node:util'
+import { packageRoot, setUp } from './setup.js'
+import { importSource } from './source.js'
+import { say } from './step.js'
+
+const { values } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '100' },
+    batch: { type: 'string', default: '256' },
+    width: { type: 'string', default: '256' },
+    operands: { type: 'string', default: '32' },
+  },
+})
+const [steps, batch, width, ...operands] = [
+  values.steps,
+  values.batch,
+  values.width,
+  ...values.operands.split(','),
+].map(Number)
+process.chdir(packageRoot)
+await setUp()
+const { createRun, train } = await importSource('train/index')
+const { defineRecipe } = await importSource('recipes/index')
+const { chooseExecutor } = await importSource('executor/index')
+
+const executor = chooseExecutor({})
+const recipe = defineRecipe({
+  name: 'event-loop',
+  task: { name: 'addition', operands },
+  model: { plan: '1x12', dModel: width, nHeads: 8, dFf: 4 * width },
+  steps,
+  batch,
+  optimizer: { name: 'adafactor', lr: 5e-3 },
+  evaluate: { every: steps, samples: 8, loops: [1] },
+  checkpoint: { every: Math.ceil(steps / 2) },
+})
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lathe-event-loop-'))
+const { name, isa, precision, threads } = executor
+const run = await createRun(recipe, { executor: name, isa, precision, threads }, { path: path.join(folder, 'run') })
+
+const delay = monitorEventLoopDelay({ resolution: 1 })
+// The first step compiles, and the time after the last is not a step's.
+const onStep = ({ step }) => (step === 1 ? delay.enable() : step === steps && delay.disable())
+const { seconds } = await train(run, { executor, onStep })
+fs.rmSync(folder, { recursive: true })
+const milliseconds = (nanoseconds) => `${(nanoseconds / 1e6).toFixed(1)} ms`
+say(
+  `${name} ${isa} ${precision}, ${threads} threads: ${steps} steps in ${seconds.toFixed(1)} s, load ${os.loadavg()[0].toFixed(1)}`,
+)
+say(
+  `event loop held for at most ${milliseconds(delay.max)}, 99 % of the time for at most ${milliseconds(delay.percentile(99))}`,
+)
