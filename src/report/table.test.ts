@@ -49,6 +49,25 @@ describe('textTable', () => {
     expect(textTable(three, rows, 25).split('\n\n')).toHaveLength(2)
   })
 
+  it('never parts a column from the one that it is joined to', () => {
+    const four = [
+      columns[0],
+      { key: 'plan', title: 'ours' },
+      { key: 'plan', title: 'theirs' },
+      { key: 'plan', title: 'theirs, too', joined: true },
+    ] as const
+    const heads = (width: number) =>
+      textTable(four, rows, width)
+        .split('\n\n')
+        .map((block) => block.split('\n')[0])
+    const whole = heads(80)[0]!.split(/ {2,}/)
+    expect(whole).toEqual(['plan', 'ours', 'theirs', 'theirs, too'])
+    expect(heads(30).map((line) => line!.split(/ {2,}/))).toEqual([
+      ['plan', 'ours'],
+      ['plan', 'theirs', 'theirs, too'],
+    ])
+  })
+
   it('lets no control character of a name reach the terminal', () => {
     expect(textTable(columns, [{ plan: '\x1b[31mred\n' }]).split('\n')[2]).toBe(' [31mred          –')
   })

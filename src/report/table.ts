@@ -13,6 +13,8 @@ export type Column<R> = {
     align?: 'left' | 'right'
     /** Default: `String`. A value that is absent is shown as `–` and never reaches this. */
     format?: (value: NonNullable<R[K]>, row: R) => string
+    /** In a terminal it is never parted from the column before it. */
+    joined?: boolean
   }
 }[keyof R & string]
 
@@ -50,17 +52,24 @@ export function htmlTable<R>(columns: readonly Column<R>[], rows: readonly R[]):
 
 /**
  * The table for a terminal, at most `width` characters a line (a character counts as one column). What does not fit
- * beside is continued below, the first column repeated, so that nothing is cut as long as two columns fit side by side.
+ * beside is continued below, the first column repeated, so that nothing is cut as long as the first column and one more, with what
+ * is joined to it, fit side by side.
  */
 export function textTable<R>(columns: readonly Column<R>[], rows: readonly R[], width = 80): string {
-  const rendered = columns.map((column) => renderColumn(column, rows))
-  const [first, ...rest] = rendered
+  const [first, ...rest] = columns
   if (!first) return ''
-  const blocks: string[][][] = [[first]]
+  const start = renderColumn(first, rows)
+  const groups: string[][][] = []
   for (const column of rest) {
+    const rendered = renderColumn(column, rows)
+    if (column.joined && groups.length > 0) groups.at(-1)!.push(rendered)
+    else groups.push([rendered])
+  }
+  const blocks: string[][][] = [[start]]
+  for (const group of groups) {
     const block = blocks.at(-1)!
-    if (block.length > 1 && widthOf([...block, column]) > width) blocks.push([first, column])
-    else block.push(column)
+    if (block.length > 1 && widthOf([...block, ...group]) > width) blocks.push([start, ...group])
+    else block.push(...group)
   }
   return blocks.map((block) => rowsOf(block)).join('\n\n')
 }

@@ -41,7 +41,9 @@ export function tableOf({ table, scale, rows }: Summary): { columns: Column<Tabl
     right('steps'),
     ...scale.columns.flatMap(({ title, like }) => [
       right(title),
-      ...(table.published.columns.length > 0 ? [right(`paper ${title}`, `paper${like ? `, ${like}` : ''}`)] : []),
+      ...(table.published.columns.length > 0
+        ? [{ ...right(`paper ${title}`, `paper${like ? `, ${like}` : ''}`), joined: true }]
+        : []),
     ]),
   ]
   const cell = (row: SummaryRow, title: string) => row.cells[title]

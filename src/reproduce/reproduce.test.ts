@@ -90,7 +90,7 @@ describe('reproduce', () => {
     const again = await make('whole', { seeds: 3 })
     expect(again.trained).toEqual(['2 2', '1 2', '1x2 2'])
     expect(again.summary.rows[0].cells['p = 1'].values.slice(0, 2)).toEqual(summary.rows[0].cells['p = 1'].values)
-  }, 20_000)
+  }, 120_000)
 
   it('stopped again and again ends with the same table', async () => {
     const whole = await make('through')
@@ -103,7 +103,7 @@ describe('reproduce', () => {
       break
     }
     expect(calls).toBeGreaterThan(2)
-  }, 20_000)
+  }, 120_000)
 
   it('measures other columns anew without training again', async () => {
     const { results } = await make('runs')
@@ -113,7 +113,7 @@ describe('reproduce', () => {
     const { summary } = await make('runs')
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(stored)
     expect(summary.rows[0].cells['p = 2'].values).toHaveLength(1)
-  }, 20_000)
+  }, 120_000)
 
   it('sweeps looped plans alone, at 1 … 4 L loops', async () => {
     const { summary } = await make('runs')
@@ -122,7 +122,7 @@ describe('reproduce', () => {
     const trained = summary.rows[2].sweeps[0][1].accuracy
     expect(trained).toBeGreaterThan(0)
     expect(text(summary)).toMatch(/`1x2`, trained with 2 loops at \d+\.\d %: more loops (help|hurt|change nothing), /)
-  }, 20_000)
+  }, 120_000)
 
   it('refuses a folder that holds another recipe, and leaves it', async () => {
     const { results } = await make('runs')
@@ -135,7 +135,7 @@ describe('reproduce', () => {
     expect(error).toBeInstanceOf(LatheError)
     expect(error.message).toBe(`${path} was trained with another recipe: move it away, or give another --out`)
     expect(await readdir(path)).toEqual(before)
-  }, 20_000)
+  }, 120_000)
 
   it('estimates the whole training from a few sequences', async () => {
     const cells = cellsOf(scale, { seeds: 2, folder })
