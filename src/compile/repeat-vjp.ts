@@ -6,8 +6,9 @@ import { recompute } from './recompute.ts'
 
 /**
  * The vector-Jacobian product of a loop is one more loop, run the other way. It carries the cotangents of the carry and
- * the sums for tensors from outside, which go on from those in `sums` and are put back there. What it needs of the forward body is stacked by the forward loop; where the loop says
- * `recompute`, only its carries are, and each iteration computes the rest again before it walks back.
+ * the sums for tensors from outside, which go on from those in `sums` and are put back there: their order is that of the
+ * iterations, however these are cut into loops. What it needs of the forward body is stacked by the forward loop; where
+ * that says `recompute`, only its carries are, and each iteration computes the rest again before it walks back.
  */
 export function repeatVjp(
   node: Node,
@@ -47,8 +48,7 @@ export function repeatVjp(
   })
 
   const { cts, forward, captured } = back
-  const stopped = (i: number) => within(scope, () => fill(body.carry[i].shape, 0))
-  const next = learned.map((i) => cts.get(forward.carry[i]) ?? stopped(i))
+  const next = learned.map((i) => cts.get(forward.carry[i]) ?? fill(body.carry[i].shape, 0))
   const initial = learned.map((i) => cotangents[i] ?? fill(body.carry[i].shape, 0))
   const carry = [...back.carry]
   for (const [tensor, sum] of captured) {

@@ -26,13 +26,14 @@ const share = 0.5
 
 /** Half of the memory, in bytes, that this machine has or that its container allows. */
 export function memoryBudget(): number {
-  const allowed = process.constrainedMemory() // 0 where nothing constrains
+  const allowed = process.constrainedMemory() // 0 or undefined where nothing constrains
   return share * Math.min(totalmem(), allowed > 0 ? allowed : Number.POSITIVE_INFINITY)
 }
 
 /**
  * The training step of sequences of `length` tokens, made ready. With `auto` the executor's own plan of its memory decides:
- * the loops are halved until what the threads need fits the budget. Gradients are the same whatever is chosen, bit for bit.
+ * the loops are halved until what the threads need fits the budget. (The reference executor plans none: it keeps everything.)
+ * Gradients are the same whatever is chosen, bit for bit.
  */
 export function compileStep(
   executor: Executor,

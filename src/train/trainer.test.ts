@@ -114,6 +114,16 @@ describe('train', () => {
     expect(ours.contents).toEqual(theirs.contents)
   })
 
+  it('goes on as the same run when it computes another part again', async () => {
+    const through = await newRun({ model: { ...tiny.model, plan: '1x5' } })
+    await train(through, { executor })
+    const run = await newRun({ model: { ...tiny.model, plan: '1x5' }, recompute: 2 })
+    await trainUntil(run, 7)
+    const { path, recipe } = await openRun(run.path)
+    await train({ ...run, path, recipe: { ...recipe, recompute: 1 } }, { executor })
+    expect((await filesOf(run)).contents).toEqual((await filesOf(through)).contents)
+  })
+
   it('goes on from the newest checkpoint after a crash, and drops what was logged later', async () => {
     const through = await newRun()
     await train(through, { executor })
