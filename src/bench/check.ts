@@ -1,6 +1,6 @@
 import { type Executor, type Precision, referenceExecutor } from '../executor/index.ts'
 import { compareGradients } from './agreement.ts'
-import type { NamedModel } from './models.ts'
+import type { NamedModel } from './named-model.ts'
 import { BenchStep, drawStep } from './step.ts'
 
 /** Largest relative L2 errors of gradients beside the reference executor in f32. bf16 rounds operands: no bar a tensor. */

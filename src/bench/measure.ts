@@ -9,7 +9,10 @@ import { RandomStream } from '../tensor/random.ts'
 import type { BenchStep } from './step.ts'
 
 /** Milliseconds of repeated runs, after one that is not counted. */
-async function timeRuns(run: () => Promise<unknown>, options: { least: number; seconds: number }): Promise<number[]> {
+export async function timeRuns(
+  run: () => Promise<unknown>,
+  options: { least: number; seconds: number },
+): Promise<number[]> {
   await run()
   const times: number[] = []
   const end = performance.now() + 1000 * options.seconds

@@ -6,7 +6,7 @@ import { LatheError } from '../settings/error.ts'
 import { disagreement } from './agreement.ts'
 import { type Ceilings, noise } from './ceilings.ts'
 import { type StepTiming, timeStep } from './measure.ts'
-import type { NamedModel } from './models.ts'
+import type { NamedModel } from './named-model.ts'
 import { type Peer, type PeerResult, peerBars, runPeers } from './peers.ts'
 import { BenchStep, drawStep, firstSequences, type StepData } from './step.ts'
 

@@ -1,23 +1,10 @@
-import type { TrainingPrograms } from '../compile/index.ts'
-import { type ModelConfig, modelConfig } from '../model/config.ts'
-import { initialParameters, type ParameterStore } from '../model/parameters.ts'
+import { modelConfig } from '../model/config.ts'
+import { initialParameters } from '../model/parameters.ts'
 import { trainingPrograms } from '../model/programs.ts'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
-
-/** A model whose training step is measured. */
-export interface NamedModel {
-  readonly name: string
-  /** Tokens of a sequence. */
-  readonly length: number
-  /** Sequences of a step. */
-  readonly batch: number
-  readonly vocabulary: number
-  /** What peers build it from; absent where it is no transformer of a plan. */
-  readonly config?: ModelConfig
-  programs(): TrainingPrograms
-  parameters(seed: number): ParameterStore
-}
+import { memoryModel } from './memory-model.ts'
+import type { NamedModel } from './named-model.ts'
 
 /** Sizes of a transformer; the rest is as every named model has it: causal, LayerNorm, GELU, RoPE, no biases. */
 export interface Sizes {
@@ -54,9 +41,10 @@ export const namedSizes = {
   V: { plan: '2,4x3,2', dModel: 384, nHeads: 6, dFf: 1536, length: 512, batch: 16, vocabulary: 32_768 },
 } satisfies Record<string, Sizes>
 
-const namedModels: readonly NamedModel[] = Object.entries(namedSizes).map(([name, sizes]) =>
-  transformerModel(name, sizes),
-)
+const namedModels: readonly NamedModel[] = [
+  ...Object.entries(namedSizes).map(([name, sizes]) => transformerModel(name, sizes)),
+  memoryModel('N', { dModel: 256, nHeads: 8, dFf: 1024, slots: 256, loops: 4, length: 256, batch: 32, vocabulary: 64 }),
+]
 
 /** The models of a list such as `S,L`. Throws a LatheError that names the nearest. */
 export function pickModels(list: string): NamedModel[] {

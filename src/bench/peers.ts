@@ -18,7 +18,7 @@ import { LatheError } from '../settings/error.ts'
 import { must, parseSettings, positiveNumber } from '../settings/settings.ts'
 import { disagreement } from './agreement.ts'
 import { median } from './measure.ts'
-import type { NamedModel } from './models.ts'
+import type { NamedModel } from './named-model.ts'
 import { benchOptimizer, type LossAndGradients, type StepData } from './step.ts'
 
 /** One way in which a peer runs a step. */
@@ -139,6 +139,7 @@ export async function runPeers(
   step: PeerStep,
   progress: (name: string) => void = () => {},
 ): Promise<Record<string, PeerResult>> {
+  if (!step.model.config) return Object.fromEntries(peers.map(({ name }) => [name, { failed: 'has no such model' }]))
   const results: Record<string, PeerResult> = {}
   for (const peer of peers) {
     progress(peer.name)

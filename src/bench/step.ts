@@ -5,7 +5,7 @@ import { nextVersion, type ParameterStore } from '../model/parameters.ts'
 import { type AdamWSettings, adamw, clipScale, GlobalNorm, OptimizerRunner } from '../optim/index.ts'
 import { RandomStream } from '../tensor/random.ts'
 import { sizeOf } from '../tensor/type.ts'
-import type { NamedModel } from './models.ts'
+import type { NamedModel } from './named-model.ts'
 
 /** What a step computes on. */
 export interface StepData {

@@ -4,7 +4,7 @@
 import { type Ceilings, measureCeilings } from '../bench/ceilings.ts'
 import { matmulShapes, timeMatmul } from '../bench/measure.ts'
 import { type ModelTiming, timeModel } from '../bench/model-timing.ts'
-import type { NamedModel } from '../bench/models.ts'
+import type { NamedModel } from '../bench/named-model.ts'
 import type { Peer, PeerResult } from '../bench/peers.ts'
 import type { Executor } from '../executor/index.ts'
 import { type Block, type Measured, sentence } from './bench-page.ts'

@@ -5,10 +5,13 @@
 import { cpus } from 'node:os'
 import { Command, Option } from 'commander'
 import { type Checked, checkGradients } from '../bench/check.ts'
-import { type NamedModel, pickModels } from '../bench/models.ts'
+import { pickModels } from '../bench/models.ts'
+import type { NamedModel } from '../bench/named-model.ts'
 import { findPeers } from '../bench/peers.ts'
 import { chooseExecutor, type Executor } from '../executor/index.ts'
+import { measureGrid } from './bench-grid.ts'
 import { type Measured, printedText, writePage } from './bench-page.ts'
+import { measureScaling } from './bench-scaling.ts'
 import { measureSteps } from './bench-steps.ts'
 import { checksTable } from './bench-tables.ts'
 import { type CommonFlags, describeExecutor, wholeNumber, withCommonFlags } from './options.ts'
@@ -20,6 +23,8 @@ interface BenchFlags extends CommonFlags {
   readonly check?: boolean
   /** Libraries; `true` is all. */
   readonly peers?: true | readonly string[]
+  readonly grid?: boolean
+  readonly scaling?: boolean
   readonly out?: string
 }
 
@@ -28,24 +33,36 @@ Examples:
   lathe bench
   lathe bench --models S,L,P --precision f32
   lathe bench --check --models Q,S
+  lathe bench --grid --seconds 1 --out grid.md
+  lathe bench --scaling --models S,L --seconds 1
   LATHE_PEERS=../peers lathe bench --peers --models S --out bench.md
   LATHE_PEERS=../peers lathe bench --peers pytorch,jax --models L,M
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
 Models: Q the quickstart, S four layers, L one layer eight times, M six wider layers, P p-hop, A addition,
-V a large vocabulary. A step is forward, backward, clipping and AdamW, on random data.
+V a large vocabulary, N no transformer at all. A step is forward, backward, clipping and AdamW, on random data.
 Peers are set up by scripts/peers/setup.sh in $LATHE_PEERS; loss and gradients must agree before one is timed.`
 
 export function benchCommand(): Command {
   const command = new Command('bench')
     .description('measure this machine: ceilings, matrix products, training steps')
     .option('--models <list>', 'named models whose training step is measured', 'Q,S,L')
-    .option('--seconds <n>', 'seconds of runs a model; its median counts', wholeNumber(1), 3)
+    .option('--seconds <n>', 'seconds of runs a model, or a point of a grid; medians count', wholeNumber(1), 3)
     .option('--check', 'compare gradients with the reference executor; M and V take minutes')
     .addOption(
       new Option('--peers [list]', 'time other libraries beside, or some: pytorch, jax, jax-js, tfjs')
         .conflicts('check')
         .argParser((list) => list.split(',')),
+    )
+    .addOption(
+      new Option('--grid', 'cost of a FLOP at many shapes around S and P; a cliff is 3 times its neighbour').conflicts([
+        'check',
+        'peers',
+        'scaling',
+      ]),
+    )
+    .addOption(
+      new Option('--scaling', 'step time against loops and threads, tied and untied').conflicts(['check', 'peers']),
     )
     .option('--out <file>', 'write a page of Markdown there, figures beside it')
     .addHelpText('after', examples)
@@ -61,9 +78,14 @@ async function runBench(flags: BenchFlags): Promise<void> {
   const peers = flags.peers
     ? await findPeers(process.env.LATHE_PEERS, flags.peers === true ? undefined : flags.peers)
     : undefined
+  const { seed = 0, seconds } = flags
   const measured = flags.check
-    ? await measureErrors(models, executor, flags.seed, say)
-    : await measureSteps({ models, executor, peers, flags, say })
+    ? await measureErrors(models, executor, seed, say)
+    : flags.grid
+      ? await measureGrid({ executor, seed, seconds, say })
+      : flags.scaling
+        ? await measureScaling({ models, executor, seed, seconds, flags, say })
+        : await measureSteps({ models, executor, peers, flags, say })
   const cpu = cpus()[0]?.model.trim() ?? 'unknown'
   const machine = `${cpu}: ${describeExecutor(executor)}`
   if (flags.out !== undefined) {
@@ -85,7 +107,7 @@ async function runBench(flags: BenchFlags): Promise<void> {
 async function measureErrors(
   models: readonly NamedModel[],
   executor: Executor,
-  seed: number | undefined,
+  seed: number,
   say: (line: string) => void,
 ): Promise<Measured> {
   const check: Record<string, Checked> = {}

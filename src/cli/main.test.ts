@@ -52,7 +52,7 @@ it('the verbs and their flags are these', () => {
     'reproduce table --scale --seeds --out --set --dry-run --threads --precision --executor --json',
     'theory name --group --n --p --alphabet --models --plan --of --lengths --instances --loops --save' +
       ' --seed --threads --precision --executor --json',
-    'bench --models --seconds --check --peers --out --seed --threads --precision --executor --json',
+    'bench --models --seconds --check --peers --grid --scaling --out --seed --threads --precision --executor --json',
     'show runs --json',
     'ls folder --json',
   ])
@@ -159,6 +159,7 @@ describe('what a user can mend is one line on stderr', () => {
     [['eval', '.'], '. is no run: it has no recipe.json'],
     [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
+    [['bench', '--grid', '--peers'], "option '--grid' cannot be used with option '--peers'"],
     [['bench', '--check', '--peers'], "option '--peers' cannot be used with option '--check'"],
   ])('lathe %j', async (args, message) => {
     const { code, stderr, stdout } = await call(args)

@@ -33,12 +33,16 @@ export function parameterShapes(config: ModelConfig): Record<string, readonly nu
  * torch's nn.Embedding; with `initStd` both are N(0, initStd²). Gains are 1, biases 0.
  */
 export function initialParameters(config: ModelConfig, seed: number): ParameterStore {
-  const shapes = parameterShapes(config)
-  const values = Object.entries(shapes).map(([name, shape]) => [name, initialValues(name, shape, config, seed)])
+  return initialStore(parameterShapes(config), seed, config.initStd)
+}
+
+/** The same for parameters of any shapes, such as those of a model of one's own. */
+export function initialStore(shapes: ParameterStore['shapes'], seed: number, initStd?: number): ParameterStore {
+  const values = Object.entries(shapes).map(([name, shape]) => [name, initialValues(name, shape, seed, initStd)])
   return { values: Object.fromEntries(values), shapes, version: nextVersion() }
 }
 
-function initialValues(name: string, shape: readonly number[], { initStd }: ModelConfig, seed: number): Float32Array {
+function initialValues(name: string, shape: readonly number[], seed: number, initStd?: number): Float32Array {
   const values = new Float32Array(sizeOf(shape))
   if (shape.length === 1) return values.fill(name.endsWith('.bias') ? 0 : 1)
   const std = initStd ?? (name.startsWith('model.embed_') ? 1 : (3 * shape[1]) ** -0.5)
