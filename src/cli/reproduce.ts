@@ -88,28 +88,34 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
   if (!flags.json) process.stderr.write(`${table.source}, ${flags.scale} scale: ${describeExecutor(executor)}\n`)
   if (flags.dryRun) return dryRun(cells, executor, flags)
   const results: CellResult[] = []
+  // Between trainings, which save themselves: nothing is lost but the measurement under way.
+  const stop = (): void => {
+    process.stderr.write(`\n${stoppedNote(name, flags)}\n`)
+    process.exit(130)
+  }
   const train = async (run: Parameters<typeof trainWithProgress>[0], { path }: Cell) => {
     if (!flags.json) process.stderr.write(`${results.length + 1} of ${cells.length}  ${path}\n`)
-    const result = await trainWithProgress(run, flags)
+    process.off('SIGINT', stop)
+    const result = await trainWithProgress(run, flags).finally(() => process.on('SIGINT', stop))
     if (!flags.json && result.stopped !== 'interrupted') process.stderr.write('measuring it on held-out samples\n')
     return result
   }
   for await (const result of reproduce(scale, cells, { executor, machine: machineOf(executor), train })) {
     results.push(result)
   }
+  process.off('SIGINT', stop)
   await finish(summarize(table, scale, results), results.length === cells.length, folder, executor, flags)
 }
 
 async function finish(summary: Summary, isWhole: boolean, folder: string, executor: Executor, flags: ReproduceFlags) {
-  const command = commandOf(summary.table.name, flags)
   if (!isWhole) {
-    process.stderr.write(`stopped; what is done is kept, and the same command goes on: ${command}\n`)
+    process.stderr.write(`${stoppedNote(summary.table.name, flags)}\n`)
     process.exitCode = 130
   }
   if (summary.rows.length === 0) return
   const environment = await describeEnvironment(machineOf(executor))
   const provenance: Provenance = {
-    command,
+    command: commandOf(summary.table.name, flags),
     cpu: environment.cpu,
     commit: environment.commit,
     executor: describeExecutor(executor),
@@ -145,6 +151,9 @@ function commandOf(table: string, { scale, seeds, out, set, ...flags }: Reproduc
     ...set.map((setting) => `--set ${quoted(setting)}`),
   ].join(' ')
 }
+
+const stoppedNote = (table: string, flags: ReproduceFlags): string =>
+  `stopped; what is done is kept, and the same command goes on: ${commandOf(table, flags)}`
 
 const quoted = (word: string) => (/^[\w./=,:-]+$/.test(word) ? word : `'${word}'`)
 
