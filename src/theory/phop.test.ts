@@ -41,10 +41,11 @@ async function accuracyOn(given: PHopSettings, executor: Executor, sequences: re
 }
 
 describe('8 hops among 64 letters', () => {
-  it('are right at every position in 10,000 random instances', async () => {
-    const check = await checkConstruction(pHop(settings), { executor: fast, instances: 10_000, seed: 0 })
-    expect(check).toMatchObject({ instances: 10_000, exact: 10_000, loops: 5, smallestGap: 128 })
-  }, 120_000)
+  // 10,000 are for the command line: see docs/theory.md
+  it('are right at every position in 1,000 random instances', async () => {
+    const check = await checkConstruction(pHop(settings), { executor: fast, instances: 1000, seed: 0 })
+    expect(check).toMatchObject({ instances: 1000, exact: 1000, loops: 5, smallestGap: 128 })
+  })
 
   it.each(native)('are right on $isa', (executor) => expectExact(settings, executor, 50))
   it('are right on the reference', () => expectExact(settings, referenceExecutor(), 4))
