@@ -37,7 +37,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lathe-peers-test-'))
   await writeFile(join(folder, 'fake.mjs'), fake)
   const [model] = pickModels('Q')
-  const data = drawStep(model, 8, 0)
+  const data = drawStep(model, 4, 0)
   const wanted = await new BenchStep(model, data, chooseExecutor({ precision: 'f32' })).gradients()
   const part = async (count: number) => ({ data: firstSequences(data, count), wanted })
   step = { model, data, wanted, part, threads: 1, seconds: 1 }
@@ -101,9 +101,10 @@ describe('a peer', () => {
 
   it('that cannot hold the step gets the most sequences that it can; all tokens count', async () => {
     const small = { ...peer({ variant: 'small' }), perToken: true }
-    expect((await runPeers([small], step)).fake).toEqual({ ms: 80, batch: 2 })
+    expect((await runPeers([small], step)).fake).toEqual({ ms: 40, batch: 2 })
     const crashing = { ...peer({ variant: 'crash' }), perToken: true }
-    expect((await runPeers([crashing], step)).fake).toEqual({ failed: 'MemoryError: no room left' })
+    const two = { ...step, ...(await step.part(2)) }
+    expect((await runPeers([crashing], two)).fake).toEqual({ failed: 'MemoryError: no room left' })
   })
 
   it('that cannot be started says so', async () => {

@@ -50,13 +50,17 @@ export function productsTable(products: readonly Product[], ceiling: number | un
 }
 
 export function timingsTable(timings: Readonly<Record<string, ModelTiming>>): Block {
-  const rows = Object.entries(timings).map(([model, timing]) => ({ model, ...timing, rate: 1e12 * timing.teraflops }))
+  const rows = Object.entries(timings).map(([model, timing]) => {
+    const shareOfS = timings.S && timing.teraflops / timings.S.teraflops
+    return { model, ...timing, rate: 1e12 * timing.teraflops, shareOfS }
+  })
   return table(
     [
       { key: 'model', title: 'training step' },
       { key: 'msPerStep', title: 'time', align: 'right', format: formatMs },
       { key: 'rate', title: 'rate', align: 'right', format: formatFlopRate },
       { key: 'shareOfCeiling', title: 'of ceiling', align: 'right', format: formatPercent },
+      ...(timings.S ? [{ key: 'shareOfS', title: 'of S', align: 'right', format: formatPercent } as const] : []),
       { key: 'tokensPerSecond', title: 'tokens', align: 'right', format: (rate: number) => formatRate(rate, 'tokens') },
       { key: 'noisy', title: 'machine', format: (noisy: readonly string[]) => (noisy.length ? 'noisy' : 'steady') },
     ],

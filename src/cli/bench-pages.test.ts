@@ -1,0 +1,63 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, vi } from 'vitest'
+import { gridPlaces } from '../bench/grid.ts'
+import { pickModels } from '../bench/models.ts'
+import { referenceExecutor } from '../executor/index.ts'
+import { measureGrid } from './bench-grid.ts'
+import { type Measured, printedText, writePage } from './bench-page.ts'
+import { measureScaling } from './bench-scaling.ts'
+
+// what is timed is tested beside it: here every number is made up
+vi.mock(import('../bench/grid.ts'), async (original) => ({
+  ...(await original()),
+  timePoint: async (place) => {
+    const picosecondsPerFlop = place.base === 'S' && place.axis === 'length' && place.value === 17 ? 4 : 1
+    return { ...place, batch: 2, milliseconds: 20, picosecondsPerFlop }
+  },
+}))
+vi.mock(import('../bench/scaling.ts'), async (original) => ({
+  ...(await original()),
+  scaleLoops: async () => ({ points: [{ loops: 1, msPerStep: 10, residual: -0.02 }], intercept: 3, slope: 6.8 }),
+  scaleThreads: async () => ({ one: 20, all: 10, speedup: 2 }),
+  compareUntied: async () => ({ tied: { msPerStep: 10, bytes: 4e7 }, untied: { msPerStep: 10, bytes: 8e7 } }),
+}))
+
+const options = { executor: referenceExecutor(), seed: 0, seconds: 1, say: () => {} }
+
+async function pageOf(measured: Measured): Promise<{ page: string; files: string[] }> {
+  const folder = await mkdtemp(join(tmpdir(), 'lathe-page-'))
+  await writePage(join(folder, 'bench.md'), measured, 'Facts.')
+  const [page, files] = [await readFile(join(folder, 'bench.md'), 'utf8'), await readdir(folder)]
+  await rm(folder, { recursive: true })
+  return { page, files: files.sort() }
+}
+
+it('the grid is a table and a figure a base, and names its cliffs', async () => {
+  const said: string[] = []
+  const measured = await measureGrid({ ...options, say: (line) => said.push(line) })
+  expect(said).toHaveLength(gridPlaces().length)
+  expect((measured.json as { grid: object[] }).grid).toHaveLength(gridPlaces().length)
+  const text = printedText(measured.blocks)
+  expect(text).toMatch(/T 17 +2 +20\.0 ms +250 GFLOP\/s +4\.00× +cliff/)
+  expect(text).toContain('S T 17 (4.0× 16)')
+  const { page, files } = await pageOf(measured)
+  expect(files).toEqual(['bench-P.svg', 'bench-S.svg', 'bench.md'])
+  expect(page).toContain('# What a FLOP costs at many shapes\n\nFacts.\n\n| S with |')
+  expect(page).toContain('](bench-S.svg)')
+})
+
+it('scaling is the fit, the threads and the memory', async () => {
+  const measured = await measureScaling({ ...options, models: pickModels('S,L'), flags: {} })
+  expect(measured.json).toMatchObject({ loops: { intercept: 3 }, threads: { S: { speedup: 2 }, L: { one: 20 } } })
+  const text = printedText(measured.blocks)
+  expect(text).toContain('Fitted: 3.0 ms + 6.8 ms a loop; the furthest point is 2.0 % off the line.')
+  expect(text).toContain('L takes 1.000× the time and 0.50× the memory.')
+  expect((await pageOf(measured)).files).toEqual(['bench-loops.svg', 'bench.md'])
+})
+
+it('a page that cannot be written says so', async () => {
+  const error = await writePage('/nowhere/at/all.md', { title: '', json: {}, blocks: [] }, '').catch((e: Error) => e)
+  expect(error).toMatchObject({ name: 'LatheError', message: expect.stringMatching(/^--out: cannot write \/nowhere/) })
+})
