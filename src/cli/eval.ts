@@ -9,15 +9,13 @@ import {
   evaluateSamples,
   evaluateWritten,
   isWritten,
-  parseLoops,
   readExamples,
   type SkippedLine,
-  usualLoops,
   type WrittenEvaluation,
 } from '../eval/index.ts'
 import { modelShape } from '../model/config.ts'
 import { parameterCount } from '../model/parameters.ts'
-import { LoopPlan, trainingFlopsPerToken } from '../plan/index.ts'
+import { LoopPlan, parseLoops, trainingFlopsPerToken, usualLoops } from '../plan/index.ts'
 import { formatInteger, formatParameters, formatPercent } from '../report/format.ts'
 import { openModel, type TrainedModel } from '../train/index.ts'
 import { type CommonFlags, describeExecutor, executorOf, wholeNumber, withCommonFlags } from './options.ts'

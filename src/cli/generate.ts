@@ -3,17 +3,8 @@
  * @module
  */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import {
-  type Answer,
-  answerSamples,
-  asPlanned,
-  drawSamples,
-  type Examples,
-  type Looping,
-  parseLoops,
-  readExamples,
-} from '../eval/index.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { type Answer, answerSamples, drawSamples, type Examples, readExamples } from '../eval/index.ts'
+import { asPlanned, type Looping, LoopPlan, parseLoops } from '../plan/index.ts'
 import { formatPercent } from '../report/format.ts'
 import { LatheError } from '../settings/error.ts'
 import type { Sample } from '../task/index.ts'

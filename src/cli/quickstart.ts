@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { loopedAt, loopSweep } from '../eval/index.ts'
+import { loopSweep } from '../eval/index.ts'
 import { chooseExecutor } from '../executor/index.ts'
 import { replaceFile } from '../model/durable-file.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { LoopPlan, loopedAt } from '../plan/index.ts'
 import { applySettings, phopQuickstart, phopTiny, type Recipe } from '../recipes/index.ts'
 import { formatInteger } from '../report/format.ts'
 import type { QuickstartInput, QuickstartRole, QuickstartRow } from '../report/index.ts'

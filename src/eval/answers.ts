@@ -1,11 +1,10 @@
 import type { Executor } from '../executor/executor.ts'
 import type { Generated, GenerateOptions } from '../generate/generator.ts'
 import type { Model } from '../model/model-folder.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, type Looping, LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
 import type { Sample, Task } from '../task/index.ts'
 import { Evaluator } from './evaluator.ts'
-import { asPlanned, type Looping } from './loops.ts'
 import { isRight, isWritten, type WritingTask, writeAnswers } from './written.ts'
 
 /** A model's answer to one sample, in the text form of the task. */

@@ -5,10 +5,9 @@ import { modelConfig } from '../model/config.ts'
 import type { Model } from '../model/model-folder.ts'
 import { initialParameters } from '../model/parameters.ts'
 import { logitsPrograms } from '../model/programs.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, LoopPlan, loopedAt } from '../plan/index.ts'
 import { createTask, type Sample } from '../task/index.ts'
 import { drawSamples, evaluate, evaluateSamples, loopSweep } from './evaluate.ts'
-import { asPlanned, loopedAt } from './loops.ts'
 
 const executor = referenceExecutor()
 const task = createTask({ name: 'phop', n: 20, p: 1, loss: 'every' })

@@ -1,9 +1,8 @@
 import type { Executor } from '../executor/executor.ts'
 import type { Model } from '../model/model-folder.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, type Looping, LoopPlan } from '../plan/index.ts'
 import type { Sample, Split, Task } from '../task/index.ts'
 import { type Evaluation, Evaluator } from './evaluator.ts'
-import { asPlanned, type Looping } from './loops.ts'
 
 export interface EvaluationOptions {
   /** How many samples to draw. */

@@ -1,14 +1,15 @@
 /**
  * B sequences of a run, T tokens of a bucket.
  */
+
 import type { Executor } from '../executor/executor.ts'
 import { StepRunner } from '../executor/step-runner.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { ParameterStore } from '../model/parameters.ts'
 import { evaluationPrograms } from '../model/programs.ts'
+import type { Looping } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { paddedLength, type Sample, type Task } from '../task/index.ts'
-import type { Looping } from './loops.ts'
 
 /** How well a model does on some samples. */
 export interface Evaluation {

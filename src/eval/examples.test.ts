@@ -5,11 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { referenceExecutor } from '../executor/reference/index.ts'
 import { modelConfig } from '../model/config.ts'
 import { initialParameters } from '../model/parameters.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { LoopPlan, loopedAt } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask, tasks } from '../task/index.ts'
 import { evaluateExamples, readExamples } from './examples.ts'
-import { loopedAt } from './loops.ts'
 
 const task = createTask({ name: 'phop', n: 12, p: 1 })
 let folder: string

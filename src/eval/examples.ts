@@ -3,13 +3,12 @@ import type { Executor } from '../executor/executor.ts'
 import { ioReason } from '../model/durable-file.ts'
 import type { Model } from '../model/model-folder.ts'
 import { parseStrictJson, StrictJsonError } from '../model/strict-json.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, type Looping, LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
 import { type Example, type Sample, type Task, UndefinedAnswerError } from '../task/index.ts'
 import { evaluateSamples } from './evaluate.ts'
 import type { Evaluation } from './evaluator.ts'
-import { asPlanned, type Looping } from './loops.ts'
 
 /** A line that is not scored, because its problem has no answer. */
 export interface SkippedLine {

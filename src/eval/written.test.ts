@@ -3,9 +3,8 @@ import { referenceExecutor } from '../executor/reference/index.ts'
 import { modelConfig } from '../model/config.ts'
 import type { Model } from '../model/model-folder.ts'
 import { initialParameters } from '../model/parameters.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { LoopPlan, loopedAt } from '../plan/index.ts'
 import type { Sample } from '../task/index.ts'
-import { loopedAt } from './loops.ts'
 import { evaluateWritten, isWritten, type WritingTask, writeAnswers } from './written.ts'
 
 const executor = referenceExecutor()

@@ -1,8 +1,8 @@
 import type { Executor } from '../executor/executor.ts'
 import { type Generated, type GenerateOptions, generate } from '../generate/generator.ts'
 import type { Model } from '../model/model-folder.ts'
+import type { Looping } from '../plan/index.ts'
 import type { Sample, Task, WrittenAnswer } from '../task/task.ts'
-import type { Looping } from './loops.ts'
 
 /** How well a model answers where it goes on from what it wrote itself, slips and all. */
 export interface WrittenEvaluation {

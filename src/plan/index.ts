@@ -12,3 +12,4 @@ export {
 } from './cost.ts'
 export type { Segment } from './loop-plan.ts'
 export { LoopPlan } from './loop-plan.ts'
+export { asPlanned, type Looping, loopedAt, parseLoops, usualLoops } from './looping.ts'

@@ -4,21 +4,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import {
-  asPlanned,
-  drawSamples,
-  type Evaluation,
-  evaluateSamples,
-  evaluateWritten,
-  isWritten,
-  loopedAt,
-  loopSweep,
-} from '../eval/index.ts'
+import { drawSamples, type Evaluation, evaluateSamples, evaluateWritten, isWritten, loopSweep } from '../eval/index.ts'
 import type { Executor } from '../executor/index.ts'
 import { replaceFile } from '../model/durable-file.ts'
 import type { Model } from '../model/model-folder.ts'
 import { parameterCount } from '../model/parameters.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, LoopPlan, loopedAt } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask, type Sample, type Task } from '../task/index.ts'
 import { openModel, type Run } from '../train/index.ts'

@@ -1,7 +1,6 @@
-import { asPlanned, type Looping, loopedAt, usualLoops } from '../eval/index.ts'
 import { type ModelConfig, modelConfig } from '../model/config.ts'
 import { adafactor, adamw, type Optimizer } from '../optim/index.ts'
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, type Looping, LoopPlan, loopedAt, usualLoops } from '../plan/index.ts'
 import type { Recipe } from '../recipes/index.ts'
 import { createTask, type Task } from '../task/index.ts'
 

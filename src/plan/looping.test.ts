@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
-import { asPlanned, type Looping, loopedAt, parseLoops, usualLoops } from './loops.ts'
+import { LoopPlan } from './loop-plan.ts'
+import { asPlanned, type Looping, loopedAt, parseLoops, usualLoops } from './looping.ts'
 
 const shown = (loopings: readonly Looping[]) => loopings.map(({ plan, loops }) => `${loops}: ${plan}`)
 

@@ -1,5 +1,5 @@
-import type { LoopPlan } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
+import type { LoopPlan } from './loop-plan.ts'
 
 /** A model's layers looped in one way, and how often its looped segment goes round: what a sweep is plotted against. */
 export interface Looping {
