@@ -159,8 +159,8 @@ describe('what a user can mend is one line on stderr', () => {
     [['eval', '.'], '. is no run: it has no recipe.json'],
     [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
-    [['bench', '--grid', '--peers'], "option '--grid' cannot be used with option '--peers'"],
-    [['bench', '--check', '--peers'], "option '--peers' cannot be used with option '--check'"],
+    [['bench', '--grid', '--peers'], "option '--grid' cannot be used with option '--peers [list]'"],
+    [['bench', '--check', '--peers'], "option '--peers [list]' cannot be used with option '--check'"],
   ])('lathe %j', async (args, message) => {
     const { code, stderr, stdout } = await call(args)
     expect(stderr).toContain(message)
