@@ -91,9 +91,9 @@ describe.each(nativeVariants().slice(0, 1))('a training on native %s', (isa) => 
 
   // Addition at its full length in batches so large, and a model so small, that drawing one would hold the loop for long.
   it('leaves the event loop free in its usual step, while batches are drawn', async () => {
-    const batch = 256
+    const batch = 1024
     const task = { name: 'addition', operands: [32] }
-    const settings = { name: 'free', task, model: { plan: '1x2', dModel: 16, nHeads: 2, dFf: 32 }, steps: 12, batch }
+    const settings = { name: 'free', task, model: { plan: '1', dModel: 16, nHeads: 2, dFf: 32 }, steps: 8, batch }
     const recipe = defineRecipe({ ...settings, evaluate: { every: 100, samples: 8 } })
     const executor = nativeExecutor({ isa, precision: 'f32' })
     const machine = { executor: 'native', isa, precision: 'f32', threads: executor.threads }
