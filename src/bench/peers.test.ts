@@ -147,7 +147,7 @@ describe('findPeers', () => {
     expect(await names('torch jax')).toEqual([...pytorch, 'jax-f32', 'jax-bf16'])
   })
 
-  it('finds those in JavaScript, with and without Python, and picks libraries by name', async () => {
+  it('finds those in JavaScript, with and without Python, and picks libraries, or one way of theirs, by name', async () => {
     const javascript = join(folder, 'javascript')
     for (const name of ['@jax-js/jax', '@tensorflow/tfjs-backend-wasm'])
       await mkdir(join(javascript, 'node_modules', name), { recursive: true })
@@ -158,6 +158,7 @@ describe('findPeers', () => {
     await expect(names('tfjs', 'jax')).rejects.toThrow(/has no jax; there are jax-js, tfjs$/)
     await environment('javascript', 'jax')
     expect(await names('jax', 'jax-js')).toEqual(['jax-f32', 'jax-bf16', 'jax-js-f32'])
+    expect(await names('jax-bf16')).toEqual(['jax-bf16'])
   })
 
   it('starts scripts that are there', async () => {

@@ -59,8 +59,9 @@ export const peerBars: Record<Precision, number> = { f32: 1e-3, bf16: 2e-2 }
 const scripts = fileURLToPath(new URL('../../scripts/peers/', import.meta.url))
 
 /**
- * The peers that are installed in a folder made by `scripts/peers/setup.sh`; of some libraries where they are named.
- * Throws a LatheError when the folder is not given, or has no peer, or none of a library that is named.
+ * The peers that are installed in a folder made by `scripts/peers/setup.sh`; of some libraries, or ways of theirs, where they
+ * are named.
+ * Throws a LatheError when the folder is not given, or has no peer, or none of a name.
  */
 export async function findPeers(folder: string | undefined, wanted?: readonly string[]): Promise<Peer[]> {
   const setup = `run ${join(scripts, 'setup.sh')} FOLDER and set LATHE_PEERS=FOLDER`
@@ -68,12 +69,13 @@ export async function findPeers(folder: string | undefined, wanted?: readonly st
   const found = [...(await pythonPeers(folder)), ...(await javascriptPeers(folder))]
   const all = [...pythonLibraries, ...javascriptLibraries].map(({ library }) => library)
   if (found.length === 0) throw new LatheError(`LATHE_PEERS: ${folder} has none of ${all.join(', ')}: ${setup}`)
-  const missing = wanted?.find((name) => !found.some(({ library }) => library === name))
+  const is = (name: string) => (peer: Peer) => peer.library === name || peer.name === name
+  const missing = wanted?.find((name) => !found.some(is(name)))
   if (missing !== undefined)
     throw new LatheError(
       `LATHE_PEERS: ${folder} has no ${missing}; there are ${[...new Set(found.map((p) => p.library))].join(', ')}`,
     )
-  return found.filter(({ library }) => wanted?.includes(library) ?? true)
+  return found.filter((peer) => wanted?.some((name) => is(name)(peer)) ?? true)
 }
 
 async function pythonPeers(folder: string): Promise<Peer[]> {

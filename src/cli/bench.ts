@@ -50,7 +50,10 @@ export function benchCommand(): Command {
     .option('--seconds <n>', 'seconds of runs a model, or a point of a grid; medians count', wholeNumber(1), 3)
     .option('--check', 'compare gradients with the reference executor; M and V take minutes')
     .addOption(
-      new Option('--peers [list]', 'time other libraries beside, or some: pytorch, jax, jax-js, tfjs')
+      new Option(
+        '--peers [list]',
+        'time other libraries beside, or some: pytorch, jax, jax-js, tfjs, or one way of theirs, pytorch-eager-f32',
+      )
         .conflicts('check')
         .argParser((list) => list.split(',')),
     )
