@@ -23,7 +23,7 @@ constexpr int kRows = 6;
 constexpr int kPanel = 2 * W;
 constexpr int kWays = 8;                       // of L1, at the least
 constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays in L1
-constexpr int64_t kBlockBytes = 512 * 1024;    // of packed A, so that it stays in L2
+constexpr int64_t kBlockBytes = 256 * 1024;    // of A, so that it stays in L2
 static_assert(kPackedStep % kPanel == 0);
 
 // What BF16 means where there are no tiles.
@@ -109,7 +109,7 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
   const bool inPlace = std::is_same_v<Kind, Full> && !crowded;
 
   Scratch::Frame frame(scratch);
-  const int64_t mostRows = inPlace ? M : least(M, most(kBlockBytes / (4 * words), 4 * kRows));
+  const int64_t mostRows = least(M, most(kBlockBytes / (4 * words), 4 * kRows));
   int32_t* packedA = inPlace ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * words + 2 * W));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
