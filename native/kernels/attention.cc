@@ -30,12 +30,12 @@ int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& he
   multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKeys, s.dHead}, scores, ld, false,
            scratch);
   for (int64_t r = 0; r < rows; ++r, scores += ld) {
-    const int64_t seen = keysSeen(s, i0 + r);
-    map(seen, scores, scores, [&](vf v) { return v * s.scale; });
+    const int64_t seen = keysSeen(s, i0 + r), whole = roundUp(seen, W), last = whole - W;
+    map(whole, scores, scores, [&](vf v) { return v * s.scale; });
+    store(scores + last, firstLanes(load(scores + last), seen - last, splat(-kInfinity)));
     if (s.segments)
       for (int64_t j = 0, own = s.segments[s.start + i0 + r]; j < seen; ++j)
         scores[j] = s.segments[j] == own ? scores[j] : -kInfinity;
-    for (int64_t j = seen; j < n; ++j) scores[j] = -kInfinity;
   }
   return n;
 }
@@ -47,6 +47,8 @@ void attention(Precision precision, const Attention& s, Scratch& scratch) {
   void* packedK = scratch.take(packedBytes(precision, s.dHead, keys));
   void* packedV = scratch.take(packedBytes(precision, keys, s.dHeadValue));
   float* scores = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
+  float* tops = scratch.array<float>(static_cast<size_t>(s.T));
+  float* totals = scratch.array<float>(static_cast<size_t>(s.T));
   auto* out = const_cast<float*>(s.out);
   auto* lse = const_cast<float*>(s.lse);
 
@@ -57,10 +59,19 @@ void attention(Precision precision, const Attention& s, Scratch& scratch) {
     for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
       const int64_t rows = least(kQueryBlock, s.T - i0);
       const int64_t n = scoreBlock(precision, s, head, packedK, i0, rows, scores, ld, scratch);
-      for (int64_t r = 0; r < rows; ++r) lse[h * s.T + i0 + r] = softmaxRow(n, scores + r * ld, scores + r * ld);
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t seen = wholeKeysSeen(s, i0 + r);
+        const RowSum row = softmaxRow(seen, scores + r * ld, scores + r * ld);
+        clear(roundUp(n, W) - seen, scores + r * ld + seen);
+        tops[i0 + r] = row.top;
+        totals[i0 + r] = row.total;
+      }
       multiply(precision, rows, s.dHeadValue, n, {scores, ld, 1}, {packedV, keys}, out + i0 * ldo + h * s.dHeadValue,
                ldo, false, scratch);
     }
+    float* own = lse + h * s.T;
+    for (int64_t i = 0; i < s.T; i += W)
+      storeUpTo(own + i, loadUpTo(tops + i, s.T - i) + logOf(loadUpTo(totals + i, s.T - i)), s.T - i);
   }
 }
 

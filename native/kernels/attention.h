@@ -14,6 +14,9 @@ LATHE_INLINE int64_t keysSeen(const Attention& s, int64_t i) {
   return s.causal ? least(keysOf(s), s.start + i + 1) : keysOf(s);
 }
 
+// In whole vectors.
+LATHE_INLINE int64_t wholeKeysSeen(const Attention& s, int64_t i) { return roundUp(keysSeen(s, i), W); }
+
 // The queries and keys of one head, turned where the attention has RoPE.
 class TurnedHead {
  public:
@@ -29,8 +32,9 @@ class TurnedHead {
   float *turnedQ_ = nullptr, *turnedK_ = nullptr;
 };
 
-// Scaled scores of query rows [i0, i0 + rows) against packed keys [dHead, keys], -inf where a key is not seen;
-// only the first n columns are written, n the most keys that any of the rows may see. Returns n.
+// Scaled scores of query rows [i0, i0 + rows) against packed keys [dHead, keys]; ld is a multiple of W. Returns n, the
+// most keys that any of the rows may see. A row has wholeKeysSeen scores, -inf where a key is not seen; beyond them
+// it is unsaid.
 int64_t scoreBlock(Precision, const Attention&, const TurnedHead&, const void* packedKeys, int64_t i0, int64_t rows,
                    float* scores, int64_t ld, Scratch&);
 

@@ -14,12 +14,12 @@ float dot(int64_t n, const float* a, const float* b) {
   return sum(total);
 }
 
-// Scores to probabilities and dP to dS, both in place.
+// Scores to probabilities and dP to dS, both in place; n is a multiple of W.
 void gradRow(int64_t n, float lse, float meanGrad, float scale, float* scores, float* dP) {
   for (int64_t j = 0; j < n; j += W) {
-    const vf p = expFlushed(loadUpTo(scores + j, n - j) - lse);
-    storeUpTo(scores + j, p, n - j);
-    storeUpTo(dP + j, p * (loadUpTo(dP + j, n - j) - meanGrad) * scale, n - j);
+    const vf p = expFlushed(load(scores + j) - lse);
+    store(scores + j, p);
+    store(dP + j, p * (load(dP + j) - meanGrad) * scale);
   }
 }
 
@@ -58,7 +58,10 @@ void attentionGrad(Precision precision, const Attention& s, const AttentionGrad&
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t i = i0 + r;
         const float meanGrad = dot(s.dHeadValue, dout + i * g.lddout, out + i * widthV);
-        gradRow(n, s.lse[h * s.T + i], meanGrad, s.scale, P + r * ld, dS + r * ld);
+        const int64_t seen = wholeKeysSeen(s, i), hidden = roundUp(n, W) - seen;
+        gradRow(seen, s.lse[h * s.T + i], meanGrad, s.scale, P + r * ld, dS + r * ld);
+        clear(hidden, P + r * ld + seen);
+        clear(hidden, dS + r * ld + seen);
       }
       multiply(precision, n, s.dHeadValue, rows, {P, 1, ld}, {packedDout, s.T, i0}, dv, widthV, true, scratch);
       multiply(precision, n, s.dHead, rows, {dS, 1, ld}, {packedQ, s.T, i0}, dk, width, true, scratch);

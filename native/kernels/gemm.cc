@@ -58,6 +58,8 @@ void microKernel(const Block& s) {
   vf acc[R][kVectors] = {};
   const int32_t *a = s.a, *b = s.b;
   const int64_t rs = s.rs, cs = s.cs;
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) __builtin_prefetch(s.c + i * s.ldc, 1);
   for (int64_t k = s.words; k > 0; --k) {
     vi row[kVectors];
 #pragma GCC unroll 4

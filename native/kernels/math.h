@@ -16,7 +16,8 @@ LATHE_INLINE vf clamp(vf x, float lo, float hi) {
   return pick(x > hi, splat(hi), x);
 }
 
-LATHE_INLINE vf powerOf2(vi n) { return fromBits((reinterpret_cast<vu>(n) + 127) << 23); }  // n in -126..127
+// n in -127..127; 2^-127 is taken as 0.
+LATHE_INLINE vf powerOf2(vi n) { return fromBits((reinterpret_cast<vu>(n) + 127) << 23); }
 
 // x = n ln 2 + r with |r| <= ln 2 / 2; gives n and exp(r) - 1. |x| < 2^21.
 struct Exponent {
@@ -86,14 +87,15 @@ LATHE_INLINE vf tanhOf(vf x) {
   return pick(x != x, x, withSign(less1 / (less1 + 2.0f), x));
 }
 
-// 1 / (1 + exp(-x)) and 1 minus it, each without cancellation.
+// 1 / (1 + exp(-x)) and 1 minus it, each without cancellation, and 0 where they are below the normal numbers.
 struct Sigmoid {
   vf value, rest;
 };
 LATHE_INLINE Sigmoid sigmoidOf(vf x) {
-  const vf e = expOf(-magnitude(x)), large = 1.0f / (e + 1.0f), small = e * large;
-  const vi negative = x < 0.0f;
-  return {pick(negative, small, large), pick(negative, large, small)};
+  constexpr float kEnd = 88.0f;  // exp(88) is finite, and 2^n of exp(-88) is 0
+  const Exponent exponent = splitExp(clamp(-x, -kEnd, kEnd));
+  const vf e = (exponent.less1 + 1.0f) * powerOf2(exponent.n), value = 1.0f / (e + 1.0f);
+  return {pick(x < -kEnd, vf{}, value), e * value};
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -4,6 +4,11 @@
 
 namespace lathe::LATHE_VARIANT {
 
+// n is a multiple of W.
+LATHE_INLINE void clear(int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += W) store(y + i, vf{});
+}
+
 LATHE_INLINE float largestOf(int64_t n, const float* x) {
   vf top = splat(-kInfinity);
   int64_t i = 0;
@@ -29,11 +34,14 @@ LATHE_INLINE float expShifted(int64_t n, const float* x, float shift, float* y) 
   return sum(total);
 }
 
-// Softmax of a row, in place or apart; returns the log-sum-exp.
-LATHE_INLINE float softmaxRow(int64_t n, const float* x, float* y) {
+// Softmax of a row, in place or apart; gives its largest value and the sum of exp(x - largest).
+struct RowSum {
+  float top, total;
+};
+LATHE_INLINE RowSum softmaxRow(int64_t n, const float* x, float* y) {
   const float top = largestOf(n, x), total = expShifted(n, x, top, y), share = 1.0f / total;
   map(n, y, y, [&](vf e) { return e * share; });
-  return top + static_cast<float>(__builtin_log(total));
+  return {top, total};
 }
 
 }  // namespace lathe::LATHE_VARIANT

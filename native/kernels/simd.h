@@ -75,28 +75,38 @@ template <int... i>
 LATHE_INLINE vi laneNumbers(std::integer_sequence<int, i...>) {
   return vi{i...};
 }
-// The first n lanes of v; zero beyond.
-LATHE_INLINE vf firstLanes(vf v, int64_t n) {
-  return pick(laneNumbers(Lanes{}) < static_cast<int32_t>(n), v, vf{});
+// The first n lanes of v; the rest's beyond.
+LATHE_INLINE vf firstLanes(vf v, int64_t n, vf rest = vf{}) {
+  return pick(laneNumbers(Lanes{}) < static_cast<int32_t>(n), v, rest);
 }
 LATHE_INLINE vf larger(vf a, vf b) { return pick(a > b, a, b); }
 LATHE_INLINE vf magnitude(vf x) { return fromBits(bits(x) & 0x7fffffff); }
 // The magnitude of x with the sign of s.
 LATHE_INLINE vf withSign(vf x, vf s) { return fromBits((bits(x) & 0x7fffffff) | (bits(s) & ~0x7fffffff)); }
 
+#if defined(__clang__)
+#define LATHE_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define LATHE_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, vi{__VA_ARGS__})
+#endif
+
+// Lane i of the result is lane i ^ s of v.
+template <int s, int... i>
+LATHE_INLINE vf exchanged(vf v, std::integer_sequence<int, i...>) {
+  return LATHE_SHUFFLE(v, v, (i ^ s)...);
+}
+// All lanes into one, by halves.
+template <int half = W / 2, class F>
+LATHE_INLINE float fold(vf v, F f) {
+  v = f(v, exchanged<half>(v, Lanes{}));
+  if constexpr (half > 1) return fold<half / 2>(v, f);
+  else return v[0];
+}
 LATHE_INLINE float sum(vf v) {
-  float lanes[W];
-  store(lanes, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+  return fold(v, [](vf a, vf b) { return a + b; });
 }
 LATHE_INLINE float largest(vf v) {
-  float lanes[W];
-  store(lanes, v);
-  float top = lanes[0];
-  for (int i = 1; i < W; ++i) top = lanes[i] > top ? lanes[i] : top;
-  return top;
+  return fold(v, larger);
 }
 
 // y = f(x) over n values, in place or apart.

@@ -17,12 +17,6 @@ struct Rounded {
   LATHE_INLINE vi along(vf x, vf) { return bits(roundBf16(x)); }
 };
 
-#if defined(__clang__)
-#define LATHE_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define LATHE_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, vi{__VA_ARGS__})
-#endif
-
 struct Pairs {
   static constexpr int depth = 2;
   // Lane i: the values of two rows of K.
