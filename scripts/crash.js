@@ -2,19 +2,12 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
+import { wholeFlags } from './flags.js'
 import { packageRoot, setUp } from './setup.js'
 import { importSource } from './source.js'
 import { say } from './step.js'
 
-const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '500' }, seed: { type: 'string', default: '0' } },
-})
-const [kills, seed] = [Number(values.kills), Number(values.seed)]
-if (!(Number.isInteger(kills) && kills > 0 && Number.isInteger(seed))) {
-  say(`--kills ${values.kills} --seed ${values.seed}: both must be whole numbers, and kills at least 1`)
-  process.exit(1)
-}
+const { kills, seed } = wholeFlags({ kills: { is: 500, least: 1 }, seed: { is: 0 } })
 process.chdir(packageRoot)
 await setUp()
 const { crash } = await importSource('train/crash.fixture')

@@ -4,25 +4,17 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { parseArgs } from 'node:util'
+import { wholeFlags } from './flags.js'
 import { packageRoot, setUp } from './setup.js'
 import { importSource } from './source.js'
 import { say } from './step.js'
 
-const { values } = parseArgs({
-  options: {
-    steps: { type: 'string', default: '100' },
-    batch: { type: 'string', default: '256' },
-    width: { type: 'string', default: '256' },
-    operands: { type: 'string', default: '32' },
-  },
+const { steps, batch, width, operands } = wholeFlags({
+  steps: { is: 100, least: 2 },
+  batch: { is: 256, least: 1 },
+  width: { is: 256, least: 8 },
+  operands: { is: [32], least: 2 },
 })
-const [steps, batch, width, ...operands] = [
-  values.steps,
-  values.batch,
-  values.width,
-  ...values.operands.split(','),
-].map(Number)
 process.chdir(packageRoot)
 await setUp()
 const { createRun, train } = await importSource('train/index')

@@ -2,20 +2,12 @@
 // Every one must be read or refused with a SafetensorsError, in bounded time; anything else fails and names its index.
 import fs from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
+import { wholeFlags } from './flags.js'
 import { packageRoot, setUp } from './setup.js'
 import { importSource } from './source.js'
 
+const { files, seed } = wholeFlags({ files: { is: 1_000_000, least: 1 }, seed: { is: 1 } })
 await setUp()
-const { values } = parseArgs({
-  options: { files: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' } },
-})
-const [files, seed] = [Number(values.files), Number(values.seed)]
-if (!Number.isSafeInteger(files) || files < 1 || !Number.isSafeInteger(seed)) {
-  console.error('--files must be a number from 1 on, --seed an integer')
-  process.exit(2)
-}
-
 const { parseSafetensors } = await importSource('model/safetensors')
 const { SafetensorsError } = await importSource('model/safetensors-header')
 const { mutation } = await importSource('model/attacks/mutations')

@@ -23,6 +23,7 @@ const floors: Record<string, number> = {
   ops: 2,
   graph: 1,
   settings: 1,
+  files: 1,
   tensor: 1,
   plan: 1,
 }

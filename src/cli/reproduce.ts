@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { chooseExecutor, type Executor } from '../executor/index.ts'
-import { replaceFile } from '../model/durable-file.ts'
+import { replaceFile } from '../files/durable-file.ts'
 import { formatDuration, formatFlops, formatParameters } from '../report/format.ts'
 import type { Column } from '../report/table.ts'
 import { estimate } from '../reproduce/estimate.ts'

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
+import { readValue, type StrictJson } from '../files/strict-json.ts'
+import { StrictJsonError, StrictJsonScanner } from '../files/strict-json-scanner.ts'
 import { LatheError } from '../settings/error.ts'
 import { dtypeBytes, type StoredDtype, type StoredTensor } from './stored-tensor.ts'
-import { readValue, type StrictJson } from './strict-json.ts'
-import { StrictJsonError, StrictJsonScanner } from './strict-json-scanner.ts'
 
 /**
  * What can be wrong with a safetensors file. The names are those of the Rust crate (safetensors 0.8) where it has one;

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import * as nodeFs from 'node:fs/promises'
+import { type FileRecord, type FileSystem, ioReason, replaceFile } from '../files/durable-file.ts'
 import { nearest } from '../settings/nearest.ts'
-import { type FileRecord, type FileSystem, ioReason, replaceFile } from './durable-file.ts'
 import {
   type Header,
   headerLength,

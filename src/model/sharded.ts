@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ioReason } from './durable-file.ts'
+import { ioReason } from '../files/durable-file.ts'
+import { StrictJsonError, StrictJsonScanner } from '../files/strict-json-scanner.ts'
 import { readSafetensors, type Safetensors } from './safetensors.ts'
 import { quoteName, SafetensorsError } from './safetensors-header.ts'
 import type { StoredTensor } from './stored-tensor.ts'
-import { StrictJsonError, StrictJsonScanner } from './strict-json-scanner.ts'
 
 /** The tensors of a model, and the file that lists them. */
 export type ModelTensors = Pick<Safetensors, 'file' | 'tensors'>

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
+import { readJsonFile } from '../files/json-file.ts'
 import { fromHuggingFace, type ModelConfig, toHuggingFace } from '../model/config.ts'
 import { readSafetensors, safetensorsChunks } from '../model/safetensors.ts'
 import { fromFloat32, toFloat32 } from '../model/stored-tensor.ts'
 import { LatheError } from '../settings/error.ts'
 import { must, nonNegative, parseSettings, wholeNumber } from '../settings/settings.ts'
 import type { CheckpointFile } from './checkpoint-manifest.ts'
-import { readJsonFile } from './json-file.ts'
 
 /** Float32 values, row-major. */
 export interface NamedTensor {

@@ -1,6 +1,6 @@
 import * as nodeFs from 'node:fs/promises'
 import { join } from 'node:path'
-import { type FileSystem, flushFolder } from '../model/durable-file.ts'
+import { type FileSystem, flushFolder } from '../files/durable-file.ts'
 
 /** A folder that may hold a checkpoint. `step-N.old` is one that a save of the same step was about to replace. */
 export interface Candidate {

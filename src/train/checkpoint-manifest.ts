@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import * as z from 'zod'
-import { type FileRecord, fileRecord, ioReason } from '../model/durable-file.ts'
+import { type FileRecord, fileRecord, ioReason } from '../files/durable-file.ts'
+import { readJsonFile } from '../files/json-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { must, parseSettings, wholeNumber } from '../settings/settings.ts'
-import { readJsonFile } from './json-file.ts'
 
 /** The files of a checkpoint besides its manifest. */
 export const checkpointFiles = ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json'] as const

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { FileSystem } from '../files/durable-file.ts'
 import { modelConfig } from '../model/config.ts'
-import type { FileSystem } from '../model/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 import {
   type Checkpoint,

@@ -1,6 +1,6 @@
 import * as nodeFs from 'node:fs/promises'
 import { join } from 'node:path'
-import { type FileRecord, type FileSystem, flushFolder, ioReason, writeFlushed } from '../model/durable-file.ts'
+import { type FileRecord, type FileSystem, flushFolder, ioReason, writeFlushed } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { type Checkpoint, readContents, serialize } from './checkpoint-contents.ts'
 import { checkpointRoot, commitFolder, listCandidates, removeFolders } from './checkpoint-folder.ts'

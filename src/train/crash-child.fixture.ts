@@ -5,7 +5,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import * as nodeFs from 'node:fs/promises'
 import { referenceExecutor } from '../executor/reference/index.ts'
-import type { FileSystem } from '../model/durable-file.ts'
+import type { FileSystem } from '../files/durable-file.ts'
 import { BatchSource } from './batch-source.ts'
 import { openRun } from './run-folder.ts'
 import { train } from './trainer.ts'

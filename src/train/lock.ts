@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { ioReason } from '../model/durable-file.ts'
+import { ioReason } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 
 /** Who trains a run. */

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import * as nodeFs from 'node:fs/promises'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type FileSystem, flushFolder, ioReason, replaceFile } from '../model/durable-file.ts'
+import { type FileSystem, flushFolder, ioReason, replaceFile } from '../files/durable-file.ts'
+import { readJsonFile } from '../files/json-file.ts'
 import { defineRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { describeEnvironment, type Environment, type Machine } from './environment.ts'
-import { readJsonFile } from './json-file.ts'
 import { appendRecord, type LogRecord, readLog } from './run-log.ts'
 
 /** A run is a folder that explains itself: recipe.json, env.json, metrics.jsonl, timing.jsonl and checkpoints/. */

@@ -1,5 +1,5 @@
 import { open, readFile } from 'node:fs/promises'
-import { ioReason } from '../model/durable-file.ts'
+import { ioReason } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 
 /** A line of `metrics.jsonl` or `timing.jsonl`: what was seen at a step. Numbers are finite. */

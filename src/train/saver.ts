@@ -1,4 +1,4 @@
-import type { FileSystem } from '../model/durable-file.ts'
+import type { FileSystem } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { type Checkpoint, type NamedTensor, saveCheckpoint } from './checkpoint.ts'
 import type { Run } from './run-folder.ts'

@@ -1,7 +1,7 @@
 import type { Evaluation } from '../eval/index.ts'
 import type { Executor } from '../executor/executor.ts'
+import type { FileSystem } from '../files/durable-file.ts'
 import type { ModelConfig } from '../model/config.ts'
-import type { FileSystem } from '../model/durable-file.ts'
 import {
   initialParameters,
   nextVersion,

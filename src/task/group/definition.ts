@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { ioReason } from '../../model/durable-file.ts'
+import { ioReason } from '../../files/durable-file.ts'
 import { LatheError } from '../../settings/error.ts'
 
 /** `table[a][b]` is a ∘ b. */

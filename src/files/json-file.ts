@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { ioReason } from '../model/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
+import { ioReason } from './durable-file.ts'
 
 /** Reads a JSON file. Throws a LatheError that names it when it cannot be read or is no JSON. */
 export async function readJsonFile(path: string): Promise<unknown> {
