@@ -63,7 +63,7 @@ export function phopLaptop(p: 4 | 8): Recipe {
     steps: 8000,
     batch: 32,
     optimizer: { name: 'adamw', lr: 3e-3 },
-    evaluate: { every: 500, samples: 512, loops: [1], target: 0.995 },
+    evaluate: { every: 250, samples: 512, loops: [1], target: 0.99 },
     checkpoint: { every: 500, keep: 1 },
   })
 }
