@@ -13,7 +13,7 @@
 
 namespace lathe::LATHE_VARIANT {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(LATHE_TILES)  // the row of a tile; emulated, compilers make it of smaller vectors
 constexpr int kVectorBytes = 64;
 #elif defined(__AVX2__)
 constexpr int kVectorBytes = 32;

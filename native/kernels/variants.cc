@@ -83,7 +83,7 @@ int variants(const Variant** list) {
 #endif
       {&portable::kernels, true},
 #if defined(LATHE_WITH_amx_emulated)
-      {&amx_emulated::kernels, hasAvx512()},
+      {&amx_emulated::kernels, hasAvx2()},
 #endif
   };
   *list = all;
