@@ -2,7 +2,7 @@
  * `lathe reproduce TABLE`: makes a published table again, as far as it is not made yet.
  * @module
  */
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Command, Option } from 'commander'
 import { chooseExecutor, type Executor } from '../executor/index.ts'
 import { replaceFile } from '../files/durable-file.ts'
@@ -124,7 +124,9 @@ async function finish(summary: Summary, isWhole: boolean, folder: string, execut
   }
   const report = `${folder}.html`
   await replaceFile(report, [Buffer.from(htmlPage(summary, provenance))])
-  await replaceFile(`${folder}.md`, [Buffer.from(markdownReport(summary, provenance))])
+  const { markdown, figures } = markdownReport(summary, provenance, basename(folder))
+  for (const [file, svg] of Object.entries(figures)) await replaceFile(join(flags.out, file), [Buffer.from(svg)])
+  await replaceFile(`${folder}.md`, [Buffer.from(markdown)])
   if (flags.json) return emit({ rows: summary.rows, levels: summary.levels, whole: isWhole, report })
   const { columns, rows } = tableOf(summary)
   process.stdout.write('\n')
@@ -136,7 +138,7 @@ async function finish(summary: Summary, isWhole: boolean, folder: string, execut
     ...sweepFindings(summary),
   ]
   process.stdout.write(
-    `\n${sentences.map((sentence) => wrap(sentence)).join('\n')}\n\nThe table: ${folder}.md; with figures: ${report}\n`,
+    `\n${sentences.map((sentence) => wrap(sentence)).join('\n')}\n\nThe table: ${folder}.md; with all figures: ${report}\n`,
   )
 }
 

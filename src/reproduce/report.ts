@@ -85,34 +85,72 @@ const caption = ({ table }: Summary, { seeds }: Provenance) =>
 const foot = ({ command, cpu, commit, executor, date }: Provenance) =>
   `${date}, \`${command}\`, commit ${commit?.slice(0, 7) ?? 'of a release'}, ${cpu}, ${executor}.`
 
-/** The Markdown page. */
-export function markdownReport(summary: Summary, provenance: Provenance): string {
+/** The Markdown page, and the figures that it shows from beside it, by file name: of each model the hardest column. */
+export function markdownReport(
+  summary: Summary,
+  provenance: Provenance,
+  name: string,
+): { markdown: string; figures: Readonly<Record<string, string>> } {
   const { table, scale } = summary
   const { columns, rows } = tableOf(summary)
   const list = (sentences: readonly string[]) => sentences.map((sentence) => `- ${sentence}`).join('\n')
   const sweeps = sweepFindings(summary)
-  return `${[
+  const figures: Record<string, string> = {}
+  const shown = (suffix: string, caption: string, svg: string) => {
+    const file = `${name}-${suffix.replaceAll(/\W+/g, '-')}.svg`
+    figures[file] = svg
+    return `![${caption}](${file})`
+  }
+  const hardest = scale.models.flatMap((_, model) => scale.columns.findLast((column) => column.model === model) ?? [])
+  const markdown = [
     `# ${table.title}`,
     `After ${table.source}. ${scale.notes.join(' ')}`,
     markdownTable(columns, rows),
     caption(summary, provenance),
     list([...findings(summary), ...fitFindings(summary)]),
+    ...hardest.map(({ title }) => shown(title, depthCaption(summary, title), depthFigure(summary, title))),
     '## Levels to compare with',
     list(levelSentences(summary)),
     ...(sweeps.length > 0 ? ['## Fewer loops, more loops', list(sweeps)] : []),
+    ...scale.models.flatMap(({ name: recipe }, model) => {
+      const figure = sweepFigure(summary, model)
+      return figure ? [shown(`${recipe}-loops`, sweepCaption(recipe), figure)] : []
+    }),
     foot(provenance),
   ]
-    .filter((part) => part !== '')
-    .join('\n\n')}\n`
+  return { markdown: `${markdown.filter((part) => part !== '').join('\n\n')}\n`, figures }
+}
+
+const depthCaption = ({ table }: Summary, title: string) =>
+  `${title}: ${table.measure} against effective depth; chance dashed.`
+
+const sweepCaption = (recipe: string) => `${recipe}: accuracy against evaluated loops, as trained ringed.`
+
+const loopedRows = ({ rows }: Summary, model: number) => rows.filter((row) => row.sweeps[model].length > 0)
+
+/** Of all looped rows of a model; undefined where there is none. */
+function sweepFigure(summary: Summary, model: number): string | undefined {
+  const looped = loopedRows(summary, model)
+  if (looped.length === 0) return undefined
+  const { title } = summary.scale.columns.find((column) => column.model === model)!
+  return loopSweepFigure({
+    series: looped.map((row) => ({
+      label: row.plan,
+      points: row.sweeps[model],
+      trainedLoops: Math.max(...LoopPlan.parse(row.plan).segments.map(({ loops }) => loops)),
+    })),
+    chance: summary.levels[title].chance,
+    references: [],
+  })
 }
 
 /** The HTML page, with figures. */
 export function htmlPage(summary: Summary, provenance: Provenance): string {
-  const { table, scale, levels } = summary
+  const { table, scale } = summary
   const { columns, rows } = tableOf(summary)
   const figures = scale.columns.map(({ title }) => ({
     figure: depthFigure(summary, title),
-    caption: `${title}: ${table.measure} against effective depth; chance dashed.`,
+    caption: depthCaption(summary, title),
   }))
   return htmlReport({
     title: table.title,
@@ -129,25 +167,18 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
       },
       { heading: 'Depth', body: [...fitFindings(summary), ...figures] },
       ...scale.models.flatMap((recipe, model) => {
-        const looped = summary.rows.filter((row) => row.sweeps[model].length > 0)
-        if (looped.length === 0) return []
-        const { title } = scale.columns.find((column) => column.model === model)!
-        const figure = loopSweepFigure({
-          series: looped.map((row) => ({
-            label: row.plan,
-            points: row.sweeps[model],
-            trainedLoops: Math.max(...LoopPlan.parse(row.plan).segments.map(({ loops }) => loops)),
-          })),
-          chance: levels[title].chance,
-          references: [],
-        })
+        const figure = sweepFigure(summary, model)
+        if (!figure) return []
         return [
           {
             heading: `Fewer loops, more loops: ${recipe.name}`,
             body: [
               ...sweepFindings(summary, model),
-              { figure, caption: 'Accuracy against evaluated loops, as trained ringed.' },
-              { table: htmlTable(sweepColumns, sweepRows(looped, model)), caption: 'The same in numbers.' },
+              { figure, caption: sweepCaption(recipe.name) },
+              {
+                table: htmlTable(sweepColumns, sweepRows(loopedRows(summary, model), model)),
+                caption: 'The same in numbers.',
+              },
             ],
           },
         ]

@@ -6,6 +6,7 @@ import {
   cellsOf,
   findings,
   htmlPage,
+  markdownReport,
   type PublishedTable,
   type Scale,
   summarize,
@@ -112,8 +113,18 @@ describe('the sentences', () => {
 })
 
 describe('the page', () => {
+  const provenance = { command: 'c', cpu: 'a', commit: null, executor: 'e', seeds: 2, date: '2026-01-01' }
+
+  it('in Markdown shows figures that lie beside it', () => {
+    const { markdown, figures } = markdownReport(summarize(table, scale, seen), provenance, 'mine')
+    const shown = [...markdown.matchAll(/^!\[[^\]]+\]\(([^)]+)\)$/gm)].map((match) => match[1])
+    expect(shown).toEqual(Object.keys(figures))
+    expect(shown).toEqual(['mine-p-2.svg', expect.stringMatching(/^mine-.*-loops\.svg$/)])
+    for (const svg of Object.values(figures)) expect(svg).toMatch(/^<svg .*<\/svg>\n$/s)
+    expect(markdown).toContain('98.0 ± 1.4')
+  })
+
   it('has the table, a figure a column and one of the loops', () => {
-    const provenance = { command: 'c', cpu: 'a', commit: null, executor: 'e', seeds: 2, date: '2026-01-01' }
     const page = htmlPage(summarize(table, scale, seen), provenance)
     expect(page.match(/<svg/g)).toHaveLength(2)
     expect(page).toContain('98.0 ± 1.4')
