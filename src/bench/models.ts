@@ -3,7 +3,9 @@ import { initialParameters } from '../model/parameters.ts'
 import { trainingPrograms } from '../model/programs.ts'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
+import { createTask } from '../task/index.ts'
 import { memoryModel } from './memory-model.ts'
+import { drawSamples } from './mixture.ts'
 import type { NamedModel } from './named-model.ts'
 
 /** Sizes of a transformer; the rest is as every named model has it: causal, LayerNorm, GELU, RoPE, no biases. */
@@ -25,7 +27,7 @@ export function transformerModel(name: string, { length, batch, ...sizes }: Size
     batch,
     vocabulary: config.vocabulary,
     config,
-    programs: () => trainingPrograms(config, length),
+    programs: (tokens = length) => trainingPrograms(config, tokens),
     parameters: (seed) => initialParameters(config, seed),
   }
 }
@@ -41,8 +43,16 @@ export const namedSizes = {
   V: { plan: '2,4x3,2', dModel: 384, nHeads: 6, dFf: 1536, length: 512, batch: 16, vocabulary: 32_768 },
 } satisfies Record<string, Sizes>
 
+/** A on the sums that it is trained on, of 2 to 32 numbers. */
+const mixedAddition = (): NamedModel => {
+  const { A } = namedSizes
+  const draw = (count: number, seed: number) => drawSamples(createTask({ name: 'addition' }), A.length, count, seed)
+  return { ...transformerModel('A-mixed', A), draw }
+}
+
 const namedModels: readonly NamedModel[] = [
   ...Object.entries(namedSizes).map(([name, sizes]) => transformerModel(name, sizes)),
+  mixedAddition(),
   memoryModel('N', { dModel: 256, nHeads: 8, dFf: 1024, slots: 256, loops: 4, length: 256, batch: 32, vocabulary: 64 }),
 ]
 

@@ -1,5 +1,5 @@
 import { programFlops } from '../compile/index.ts'
-import type { Executor } from '../executor/index.ts'
+import type { Executor, Run } from '../executor/index.ts'
 import { StepRunner } from '../executor/step-runner.ts'
 import { nextVersion, type ParameterStore } from '../model/parameters.ts'
 import { type AdamWSettings, adamw, clipScale, GlobalNorm, OptimizerRunner } from '../optim/index.ts'
@@ -7,31 +7,68 @@ import { RandomStream } from '../tensor/random.ts'
 import { sizeOf } from '../tensor/type.ts'
 import type { NamedModel } from './named-model.ts'
 
+/** The sequences of a step. */
+export interface StepInputs {
+  /** `[count, T]` each; weights sum to 1. */
+  readonly inputs: Readonly<Record<'tokens' | 'targets', Int32Array> & { lossWeights: Float32Array }>
+  /** Tokens of each sequence that have to be computed; absent where it is all of them. */
+  readonly lengths?: readonly number[]
+}
+
 /** What a step computes on. */
-export interface StepData {
+export interface StepData extends StepInputs {
   readonly parameters: ParameterStore
   /** Number of sequences. */
   readonly count: number
-  /** `[count, T]` each. */
-  readonly inputs: Readonly<Record<'tokens' | 'targets', Int32Array> & { lossWeights: Float32Array }>
 }
 
-/** The weights that a model starts with, and `count` sequences of random tokens that weigh the same. */
+/** The weights that a model starts with, and `count` sequences: the model's own, or random tokens that weigh the same. */
 export function drawStep(model: NamedModel, count: number, seed: number): StepData {
+  const parameters = model.parameters(seed)
+  if (model.draw) return { parameters, count, ...model.draw(count, seed) }
   const { length, name, vocabulary } = model
   const stream = new RandomStream(seed, 'bench', name)
   const ids = () => Int32Array.from({ length: count * length }, () => stream.integer(vocabulary))
   const lossWeights = new Float32Array(count * length).fill(1 / (count * length))
-  return { parameters: model.parameters(seed), count, inputs: { tokens: ids(), targets: ids(), lossWeights } }
+  return { parameters, count, inputs: { tokens: ids(), targets: ids(), lossWeights } }
 }
 
-/** The first `count` sequences alone, which weigh the same together. */
-export function firstSequences({ parameters, inputs, count: all }: StepData, count: number): StepData {
+/** The first `count` sequences alone. */
+export function firstSequences({ parameters, inputs, lengths, count: all }: StepData, count: number): StepData {
   const { tokens, targets, lossWeights } = inputs
   const values = (tokens.length / all) * count
-  const weights = lossWeights.slice(0, values).map((weight) => (weight * all) / count)
-  const part = { tokens: tokens.slice(0, values), targets: targets.slice(0, values), lossWeights: weights }
-  return { parameters, count, inputs: part }
+  const own = lossWeights.slice(0, values)
+  const total = own.reduce((sum, weight) => sum + weight, 0)
+  const part = {
+    tokens: tokens.slice(0, values),
+    targets: targets.slice(0, values),
+    lossWeights: own.map((w) => w / total),
+  }
+  return { parameters, count, inputs: part, lengths: lengths?.slice(0, count) }
+}
+
+/** The sequences of each length together, cut to it; the shortest first. */
+function byLength({ count, inputs, lengths }: StepData, longest: number) {
+  const all = lengths ?? new Array<number>(count).fill(longest)
+  return [...new Set(all)]
+    .sort((a, b) => a - b)
+    .map((length) => {
+      const alike = all.flatMap((own, b) => (own === length ? [b] : []))
+      const cut = <A extends Int32Array | Float32Array>(from: A, into: A): A => {
+        for (const [i, b] of alike.entries()) into.set(from.subarray(b * longest, b * longest + length), i * length)
+        return into
+      }
+      const size = alike.length * length
+      return {
+        length,
+        count: alike.length,
+        inputs: {
+          tokens: cut(inputs.tokens, new Int32Array(size)),
+          targets: cut(inputs.targets, new Int32Array(size)),
+          lossWeights: cut(inputs.lossWeights, new Float32Array(size)),
+        },
+      }
+    })
 }
 
 export interface LossAndGradients {
@@ -56,7 +93,7 @@ export class BenchStep {
   /** Of matrix products, forward once and backward twice. */
   readonly flops: number
   readonly tokens: number
-  private readonly step: StepRunner
+  private readonly parts: readonly (Run & { readonly length: number; readonly step: StepRunner })[]
   private readonly sums: Readonly<Record<string, Float32Array>>
   private readonly gradientArrays: Readonly<Record<string, Float32Array>>
   private readonly norm: GlobalNorm
@@ -68,8 +105,10 @@ export class BenchStep {
     private readonly data: StepData,
     executor: Executor,
   ) {
-    const programs = model.programs()
-    this.step = new StepRunner(executor, programs)
+    this.parts = byLength(data, model.length).map((part) => ({
+      ...part,
+      step: new StepRunner(executor, model.programs(part.length)),
+    }))
     const { shapes } = data.parameters
     const zeros = Object.entries(shapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))] as const)
     this.gradientArrays = Object.fromEntries(zeros)
@@ -77,16 +116,18 @@ export class BenchStep {
     this.sums = { loss: new Float32Array(1), ...Object.fromEntries(sums) }
     this.norm = new GlobalNorm(executor, shapes)
     this.optimizer = new OptimizerRunner(executor, adamw(benchOptimizer), shapes)
-    this.flops = data.count * programFlops(programs.main)
-    this.tokens = data.count * model.length
+    const total = (of: (part: (typeof this.parts)[number]) => number) =>
+      this.parts.reduce((sum, part) => sum + part.count * of(part), 0)
+    this.flops = total(({ step }) => programFlops(step.main.program))
+    this.tokens = total(({ length }) => length)
   }
 
   /** Forward, backward and the sum of the gradients; the arrays are the step's own, valid until the next call. */
   async gradients(): Promise<LossAndGradients> {
     const { values, version } = this.data.parameters
     for (const sum of Object.values(this.sums)) sum.fill(0)
-    await this.step.run({ ...this.data, parameters: values, version })
-    await this.step.reduce(this.sums, values)
+    for (const { step, count, inputs } of this.parts) await step.run({ count, inputs, parameters: values, version })
+    for (const { step } of this.parts) await step.reduce(this.sums, values)
     return { loss: this.sums.loss[0], gradients: this.gradientArrays }
   }
 

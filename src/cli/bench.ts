@@ -40,7 +40,8 @@ Examples:
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
 Models: Q the quickstart, S four layers, L one layer eight times, M six wider layers, P p-hop, A addition,
-V a large vocabulary, N no transformer at all. A step is forward, backward, clipping and AdamW, on random data.
+A-mixed the same on sums of 2 to 32 numbers, V a large vocabulary, N no transformer at all. A step is forward, backward,
+clipping and AdamW, on random data but for A-mixed.
 Peers are set up by scripts/peers/setup.sh in $LATHE_PEERS; loss and gradients must agree before one is timed.`
 
 export function benchCommand(): Command {
