@@ -3,5 +3,6 @@ import { setUp } from '../scripts/setup.js'
 import { importSource } from '../scripts/source.js'
 
 await setUp()
-const { main } = await importSource('cli/main')
+const { endWithReader, main } = await importSource('cli/main')
+endWithReader()
 process.exitCode = await main(process.argv.slice(2))

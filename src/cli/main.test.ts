@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,7 +45,7 @@ it('the verbs and their flags are these', () => {
     return [verb.name(), ...args, ...verb.options.map((option) => option.long)].join(' ')
   })
   expect(surface).toEqual([
-    'train recipe --set --run --resume --seed --threads --precision --executor --json',
+    'train recipe --set --run --resume --settings --seed --threads --precision --executor --json',
     'eval run --loops --data --samples --step --seed --threads --precision --executor --json',
     'generate run --prompt --data --samples --loops --max-tokens --temperature --top-k --top-p --step' +
       ' --seed --threads --precision --executor --json',
@@ -105,6 +105,33 @@ describe('train', () => {
 })
 
 const hasNative = async (): Promise<boolean> => (await import('../executor/index.ts')).nativeIsBuilt()
+
+describe('train --settings', () => {
+  it('says what every setting is and means, as changed, and trains nothing', async () => {
+    const { code, stdout, stderr } = await call(['train', 'phop-tiny', '--set', 'task.p=1', '--settings'])
+    expect(stdout).toMatch(/^phop-tiny: p-hop induction/)
+    expect(stdout).toMatch(/^ {2}task\.p=1 +hops from the last letter/m)
+    expect(stdout).toMatch(/^ {2}optimizer\.lr=0\.004 +peak learning rate$/m)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(await readdir(folder)).not.toContain('runs')
+  })
+
+  it('in JSON', async () => {
+    const { stdout } = await call(['train', 'phop-tiny', '--settings', '--json'])
+    const { name, settings } = JSON.parse(stdout)
+    expect(name).toBe('phop-tiny')
+    expect(settings).toContainEqual({ path: 'batch', description: 'sequences per update', value: 8 })
+  })
+})
+
+it('whoever stops reading hears no complaint', async () => {
+  const child = spawn(process.execPath, [lathe, 'train', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))
+  const code = await new Promise((done) => child.on('close', done))
+  expect([code, stderr.replace(/^building .*\n/gm, '')]).toEqual([141, ''])
+})
 
 describe('eval', () => {
   it('measures at any number of loops', async () => {

@@ -3,6 +3,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { LatheError } from '../settings/error.ts'
 import { benchCommand } from './bench.ts'
@@ -42,6 +43,15 @@ export function program(): Command {
 
 /** Runs the command line with the arguments after its name. Returns the exit code: 0 only for success. */
 export const main = (argv: readonly string[]): Promise<number> => runCommand(program(), argv)
+
+/** Ends the process without a word, as SIGPIPE would, once nobody reads what it writes, as after `| head`. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      process.exit(128 + constants.signals.SIGPIPE)
+    })
+}
 
 /** Runs a command; what goes wrong is told on stderr, in one line where a user can mend it. */
 export async function runCommand(command: Command, argv: readonly string[]): Promise<number> {

@@ -9,7 +9,7 @@ import type { Evaluation } from '../eval/index.ts'
 import type { Executor, Precision } from '../executor/index.ts'
 import { replaceFile } from '../files/durable-file.ts'
 import { LoopPlan } from '../plan/index.ts'
-import { applySettings, loadRecipe, type Recipe, resolveRecipe } from '../recipes/index.ts'
+import { applySettings, loadRecipe, type Recipe, recipeSettings, recipes, resolveRecipe } from '../recipes/index.ts'
 import { formatFlops, formatInteger, formatParameters } from '../report/format.ts'
 import { markdownTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
@@ -17,17 +17,21 @@ import { createTask } from '../task/index.ts'
 import { createRun, listCheckpoints, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
 import { type CommonFlags, describeExecutor, executorOf, flagSettings, machineOf, withCommonFlags } from './options.ts'
-import { emit, Progress, printTable } from './output.ts'
+import { emit, Progress, printTable, wrap } from './output.ts'
 import { sweepColumns, withDepth } from './sweep.ts'
 
 interface TrainFlags extends CommonFlags {
   readonly set: string[]
   readonly run?: string
   readonly resume?: string
+  readonly settings?: boolean
 }
 
 const examples = `
+${wrap(`Recipes: ${[...recipes.keys()].join(', ')}`)}
+
 Examples:
+  lathe train phop-quickstart --settings
   lathe train phop-quickstart
   lathe train phop-quickstart --set model.plan=4 --set steps=500 --seed 1
   lathe train ./my-recipe.ts --run runs/mine
@@ -45,8 +49,23 @@ export function trainCommand(): Command {
     )
     .option('--run <folder>', 'where the run goes; default runs/<recipe>-<plan>-s<seed>')
     .option('--resume <folder>', 'go on with a run that was stopped')
+    .option('--settings', "print the recipe's settings, each with what it means, and train nothing")
     .addHelpText('after', examples)
-  return withCommonFlags(command).action(runTrain)
+  return withCommonFlags(command).action((name: string | undefined, flags: TrainFlags) =>
+    flags.settings ? printSettings(name, flags, command) : runTrain(name, flags),
+  )
+}
+
+async function printSettings(name: string | undefined, flags: TrainFlags, command: Command): Promise<void> {
+  const recipe = await recipeOf(name, flags)
+  const settings = recipeSettings(recipe)
+  if (flags.json) return emit({ name: recipe.name, description: recipe.description, settings })
+  const help = command.configureHelp({ helpWidth: process.stdout.columns ?? 80 }).createHelp()
+  const shown = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+  const lines = settings
+    .filter(({ path }) => path !== 'name' && path !== 'description')
+    .map(({ path, value, description }) => help.formatItem(`${path}=${shown(value)}`, 28, description, help))
+  process.stdout.write(`${wrap(`${recipe.name}: ${recipe.description}`)}\n\n${lines.join('\n')}\n`)
 }
 
 async function runTrain(name: string | undefined, flags: TrainFlags): Promise<void> {
@@ -83,9 +102,13 @@ async function writeReport(run: Run, result: TrainingResult): Promise<void> {
 
 const settingsOf = (flags: TrainFlags): string[] => [...flags.set, ...flagSettings(flags)]
 
-async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run> {
+async function recipeOf(name: string | undefined, flags: TrainFlags): Promise<Recipe> {
   if (name === undefined) throw new LatheError('name a recipe, such as: lathe train phop-quickstart')
-  const recipe = applySettings(await loadRecipe(name), settingsOf(flags))
+  return applySettings(await loadRecipe(name), settingsOf(flags))
+}
+
+async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run> {
+  const recipe = await recipeOf(name, flags)
   setUp(recipe) // what contradicts the task must not leave a folder behind
   return createRun(recipe, machineOf(executorOf(recipe)), { path: flags.run })
 }

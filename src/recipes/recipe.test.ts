@@ -167,18 +167,25 @@ describe('resolveRecipe', () => {
 })
 
 describe('recipeSettings', () => {
-  it('describes every setting', () => {
-    const settings = recipeSettings()
+  const settings = recipeSettings(defineRecipe({ ...smallest, task: { name: 'phop', n: 16 } }))
+  const find = (path: string) => settings.find((setting) => setting.path === path)
+
+  it('describes every setting, the task’s own beside its name', () => {
     expect(settings.filter(({ description }) => description === '')).toEqual([])
-    expect(settings).toContainEqual({
-      path: 'optimizer.beta1',
-      description: 'decay of the first moment',
-      default: 0.9,
-      of: 'adamw',
-      isText: false,
-    })
-    expect(settings.map(({ path }) => path)).toEqual(
-      expect.arrayContaining(['name', 'task.name', 'model.plan', 'schedule.pctStart', 'evaluate.loops', 'threads']),
-    )
+    const paths = settings.map(({ path }) => path)
+    expect(new Set(paths).size).toBe(paths.length)
+    expect(paths).toEqual(expect.arrayContaining(['name', 'model.plan', 'task.p', 'evaluate.loops', 'threads']))
+    expect(paths.indexOf('task.n')).toBe(paths.indexOf('task.name') + 1)
+  })
+
+  it('has the values that hold: given, by default, derived, or left to the machine', () => {
+    expect([find('task.n'), find('task.loss'), find('optimizer.beta1')].map((s) => s?.value)).toEqual([16, 'last', 0.9])
+    expect([find('model.dFf'), find('schedule.warmup')].map((s) => s?.value)).toEqual([128, 2])
+    expect(find('threads')?.value).toBeUndefined()
+    expect(find('schedule.pctStart')).toBeUndefined() // of another schedule
+  })
+
+  it('of a task that does not exist are refused', () => {
+    expect(() => recipeSettings(defineRecipe({ ...smallest, task: { name: 'hop' } }))).toThrow(LatheError)
   })
 })

@@ -15,6 +15,7 @@ import {
   text,
   wholeNumber,
 } from '../settings/settings.ts'
+import { findTask } from '../task/index.ts'
 
 const belowOne = z.number(must('a number from 0 to below 1')).min(0, must('a number from 0')).lt(1, must('below 1'))
 const lr = positiveNumber.default(1e-3).describe('peak learning rate')
@@ -160,7 +161,28 @@ export function resolveRecipe(recipe: Recipe): ResolvedRecipe {
   }
 }
 
-/** Every setting of a recipe with its description and default, for help texts and documents. */
-export function recipeSettings(): Setting[] {
-  return listSettings(recipeSchema)
+/** A setting of a recipe as `--set` takes it, with what it is there. */
+export interface RecipeSetting extends Pick<Setting, 'path' | 'description'> {
+  /** Undefined where the machine decides, and where a setting that may be absent is. */
+  readonly value: unknown
 }
+
+/** Every setting that a recipe has, its task's among them. Throws a LatheError for a task that does not exist. */
+export function recipeSettings(recipe: Recipe): RecipeSetting[] {
+  const resolved = resolveRecipe(recipe)
+  const task = findTask(recipe.task.name).settings
+  const taskSettings = listSettings(task, recipe.task, 'task')
+  const valueAt = (path: string) =>
+    path.split('.').reduce<unknown>((at, key) => (at as Tree | undefined)?.[key], resolved)
+  return listSettings(recipeSchema, recipe).flatMap((setting) => {
+    const { path, description } = setting
+    const own = { path, description, value: valueAt(path) }
+    if (path !== 'task.name') return [own]
+    return [
+      own,
+      ...taskSettings.map((s) => ({ path: s.path, description: s.description, value: valueAt(s.path) ?? s.default })),
+    ]
+  })
+}
+
+type Tree = Readonly<Record<string, unknown>>
