@@ -9,7 +9,7 @@ import type { ParameterStore } from '../model/parameters.ts'
 import { evaluationPrograms } from '../model/programs.ts'
 import type { Looping } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
-import { paddedLength, type Sample, type Task } from '../task/index.ts'
+import { paddedLength, type Sample, stack, type Task } from '../task/index.ts'
 
 /** How well a model does on some samples. */
 export interface Evaluation {
@@ -106,16 +106,10 @@ export class Evaluator {
   }
 
   private async run({ values, version }: ParameterStore, samples: readonly Sample[], length: number) {
-    const size = samples.length * length
-    const tokens_BT = new Int32Array(size)
-    const targets_BT = new Int32Array(size).fill(-1)
-    const segments_BT = new Int32Array(size).fill(1)
-    for (const [b, { tokens, targets }] of samples.entries()) {
-      tokens_BT.set(tokens, b * length)
-      targets_BT.set(targets, b * length)
-      segments_BT.fill(0, b * length, b * length + tokens.length)
-    }
-    const inputs = { tokens: tokens_BT, targets: targets_BT, segments: segments_BT }
+    const { tokens, targets } = stack(samples, length)
+    const segments = new Int32Array(tokens.length).fill(1)
+    for (const [b, sample] of samples.entries()) segments.fill(0, b * length, b * length + sample.tokens.length)
+    const inputs = { tokens, targets, segments }
     const outputs = await this.runner(length).run({ count: samples.length, parameters: values, inputs, version })
     return { losses: outputs.losses as Float32Array, predictions: outputs.predictions as Int32Array }
   }

@@ -3,7 +3,7 @@
  */
 
 import { LatheError } from '../settings/error.ts'
-import { paddedLength, type Sample, type Task } from '../task/index.ts'
+import { paddedLength, type Sample, stack, type Task, totalWeight } from '../task/index.ts'
 
 /** Sequences of a batch that are worked off at once: arrays `[B, T]`, as the training Program of that T takes them. */
 export interface MicroBatch {
@@ -34,10 +34,10 @@ export function drawBatch(task: Task, step: number, { seed, batch, accumulation 
   const samples = Array.from({ length: batch }, (_, i) =>
     task.sample({ seed, split: 'train', index: step * batch + i }),
   )
-  const total = samples.reduce((sum, { weights }) => weights.reduce((s, w) => s + w, sum), 0)
+  const total = totalWeight(samples)
   const count = batch / accumulation
   return Array.from({ length: accumulation }, (_, part) => samples.slice(part * count, (part + 1) * count)).flatMap(
-    (part) => byLength(task, part).map(([length, alike]) => stack(task, alike, length, total)),
+    (part) => byLength(task, part).map(([length, alike]) => microBatch(task, alike, length, total)),
   )
 }
 
@@ -52,20 +52,10 @@ function byLength(task: Task, samples: readonly Sample[]): [length: number, alik
   return [...groups].sort(([a], [b]) => a - b)
 }
 
-function stack(task: Task, samples: readonly Sample[], length: number, total: number): MicroBatch {
-  const size = samples.length * length
-  const tokens = new Int32Array(size)
-  const targets = new Int32Array(size).fill(-1)
-  const lossWeights = new Float32Array(size)
-  for (const [b, sample] of samples.entries()) {
-    // What is padded on the right is out of sight only where no position sees what follows it.
-    if (sample.tokens.length < length && task.attention === 'bidirectional')
-      throw new LatheError(`task ${task.name}: a bidirectional model trains on sequences of ${length} tokens only`)
-    tokens.set(sample.tokens, b * length)
-    targets.set(sample.targets, b * length)
-    sample.weights.forEach((w, t) => {
-      if (w !== 0) lossWeights[b * length + t] = w / total
-    })
-  }
-  return { count: samples.length, length, inputs: { tokens, targets, lossWeights } }
+function microBatch(task: Task, samples: readonly Sample[], length: number, total: number): MicroBatch {
+  // What is padded on the right is out of sight only where no position sees what follows it.
+  if (task.attention === 'bidirectional' && samples.some(({ tokens }) => tokens.length < length))
+    throw new LatheError(`task ${task.name}: a bidirectional model trains on sequences of ${length} tokens only`)
+  const { tokens, targets, weights } = stack(samples, length)
+  return { count: samples.length, length, inputs: { tokens, targets, lossWeights: weights.map((w) => w / total) } }
 }
