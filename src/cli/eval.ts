@@ -16,9 +16,19 @@ import {
 import { modelShape } from '../model/config.ts'
 import { parameterCount } from '../model/parameters.ts'
 import { LoopPlan, parseLoops, trainingFlopsPerToken, usualLoops } from '../plan/index.ts'
+import { applySettings } from '../recipes/index.ts'
 import { formatInteger, formatParameters, formatPercent } from '../report/format.ts'
+import { LatheError } from '../settings/error.ts'
+import { createTask, type Task } from '../task/index.ts'
 import { openModel, type TrainedModel } from '../train/index.ts'
-import { type CommonFlags, describeExecutor, executorOf, wholeNumber, withCommonFlags } from './options.ts'
+import {
+  type CommonFlags,
+  describeExecutor,
+  executorOf,
+  settingsFlag,
+  wholeNumber,
+  withCommonFlags,
+} from './options.ts'
 import { emit, printTable } from './output.ts'
 import { sweepColumns, withDepth } from './sweep.ts'
 
@@ -29,6 +39,7 @@ interface EvalFlags extends CommonFlags {
   readonly loops?: string
   readonly data?: string
   readonly samples: number
+  readonly set: string[]
   readonly step?: number
 }
 
@@ -38,6 +49,7 @@ Examples:
   lathe eval runs/phop-quickstart-1x4-s0 --loops 1,2,4,8,16
   lathe eval runs/middle --loops 2:8            segment 2 of the plan, looped 8 times
   lathe eval runs/mine --data mine.jsonl        lines such as {"input": "badcabcdab", "target": "c"}
+  lathe eval runs/phop-quickstart-1x4-s0 --set task.p=2   another task than it was trained on
 
 Where answers are written token by token, the column answers is the share that the model gets right when it writes alone.`
 
@@ -54,6 +66,7 @@ export function evalCommand(): Command {
     .option('--loops <list>', 'loops to evaluate at, such as 1,2,4,8, or segment:loops such as 2:8')
     .option('--data <file>', 'your own examples, one JSON object a line, instead of held-out samples')
     .option('--samples <n>', 'held-out samples to draw', wholeNumber(1), 4096)
+    .addOption(settingsFlag('task.key=value', 'change a setting of the task; may be given often'))
     .option('--step <n>', 'the checkpoint of this step; default the newest', wholeNumber(0))
     .addHelpText('after', examples)
   return withCommonFlags(command).action(runEval)
@@ -61,12 +74,13 @@ export function evalCommand(): Command {
 
 async function runEval(folder: string, flags: EvalFlags): Promise<void> {
   const trained = await openModel(folder, flags.step)
+  const task = taskOf(trained, flags.set)
   for (const warning of trained.warnings) process.stderr.write(`${warning}\n`)
   const executor = executorOf(trained.run.recipe, flags)
   const plan = LoopPlan.parse(trained.model.config.plan)
   const loops = flags.loops === undefined ? usualLoops(plan) : parseLoops(flags.loops, plan)
   if (!flags.json) process.stderr.write(`${folder}: step ${trained.step}, ${describeExecutor(executor)}\n`)
-  const { model, task } = trained
+  const { model } = trained
   const seed = flags.seed ?? trained.run.recipe.seed
   const { samples, skipped } = flags.data
     ? await readExamples(flags.data, task)
@@ -75,16 +89,27 @@ async function runEval(folder: string, flags: EvalFlags): Promise<void> {
   if (isWritten(task))
     for (const [i, evaluation] of evaluations.entries())
       evaluations[i] = { ...evaluation, ...(await evaluateWritten(model, task, executor, samples, loops[i])) }
-  if (flags.json) emit(result(folder, trained, evaluations, skipped, flags))
-  else print(trained, evaluations, skipped, flags)
+  if (flags.json) emit(result(folder, trained, task.chance, evaluations, skipped, flags))
+  else print(trained, task, evaluations, skipped, flags)
+}
+
+/** What the model is measured on: the task that it was trained on, as the flags change it. */
+function taskOf({ task, run: { recipe } }: TrainedModel, set: readonly string[]): Task {
+  const other = set.find((setting) => !setting.startsWith('task.'))
+  if (other !== undefined)
+    throw new LatheError(
+      `eval changes the task alone: write ${JSON.stringify(other)} as task.key=value, such as task.p=4`,
+    )
+  return set.length === 0 ? task : createTask(applySettings(recipe, set).task)
 }
 
 function result(
   folder: string,
   { model, task, step, run: { recipe } }: TrainedModel,
+  chance: number,
   evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
-  { data }: EvalFlags,
+  { data, set }: EvalFlags,
 ) {
   const perToken = trainingFlopsPerToken(LoopPlan.parse(model.config.plan), modelShape(model.config), {
     length: task.length,
@@ -95,23 +120,24 @@ function result(
     parameters: parameterCount(model.parameters),
     trainingFlops,
     steps: step,
-    chance: task.chance,
+    chance,
     run: folder,
   }
   const rows = evaluations.map((evaluation) => ({ ...withDepth(evaluation), ...known }))
-  return { rows, trainedPlan: model.config.plan, seed: recipe.seed, data: data ?? 'test', skipped }
+  return { rows, trainedPlan: model.config.plan, seed: recipe.seed, data: data ?? 'test', set, skipped }
 }
 
 function print(
-  { model, task, step, run: { recipe } }: TrainedModel,
+  { model, step, run: { recipe } }: TrainedModel,
+  task: Task,
   evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
-  { data }: EvalFlags,
+  { data, set }: EvalFlags,
 ): void {
   for (const { line, reason } of skipped) process.stdout.write(`${data}:${line}: not scored: ${reason}\n`)
   process.stdout.write(
     `\nplan ${model.config.plan}, ${formatParameters(parameterCount(model.parameters))} parameters, ` +
-      `${formatInteger(step)} steps, seed ${recipe.seed}; ${data ?? 'held-out test samples'}; ` +
+      `${formatInteger(step)} steps, seed ${recipe.seed}; ${[data ?? 'held-out test samples', ...set].join(', ')}; ` +
       `chance ${formatPercent(task.chance)}\n\n`,
   )
   printTable(isWritten(task) ? writtenColumns : sweepColumns, evaluations.map(withDepth))

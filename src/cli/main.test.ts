@@ -39,14 +39,14 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-it('the verbs and their flags are these', () => {
-  const surface = program().commands.map((verb) => {
+it('the verbs and their flags are these', async () => {
+  const surface = (await program()).commands.map((verb) => {
     const args = verb.registeredArguments.map((argument) => argument.name())
     return [verb.name(), ...args, ...verb.options.map((option) => option.long)].join(' ')
   })
   expect(surface).toEqual([
     'train recipe --set --run --resume --settings --seed --threads --precision --executor --json',
-    'eval run --loops --data --samples --step --seed --threads --precision --executor --json',
+    'eval run --loops --data --samples --set --step --seed --threads --precision --executor --json',
     'generate run --prompt --data --samples --loops --max-tokens --temperature --top-k --top-p --step' +
       ' --seed --threads --precision --executor --json',
     'reproduce table --scale --seeds --out --set --dry-run --threads --precision --executor --json',
@@ -142,6 +142,22 @@ describe('eval', () => {
       { plan: '1', loops: 1, effectiveDepth: 1, samples: 16, steps: 12, run },
       { plan: '1x3', loops: 3, effectiveDepth: 3, samples: 16, steps: 12, run },
     ])
+  })
+
+  it('measures another task than was trained', async () => {
+    const set = ['--set', 'task.p=1', '--set', 'task.n=6']
+    const { stdout } = await call(['eval', run, ...set, '--loops', '1', '--samples', '16', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ rows: [{ samples: 16 }], set: ['task.p=1', 'task.n=6'] })
+  })
+
+  it.each([
+    ['task.n=17', 'task phop has 4 token ids and 17 tokens a sequence, but the model takes at most'],
+    ['task.m=8', 'there is no setting m'],
+    ['n=8', 'eval changes the task alone: write "n=8" as task.key=value, such as task.p=4'],
+  ])('refuses --set %s', async (set, message) => {
+    const { code, stdout, stderr } = await call(['eval', run, '--set', set])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain(message)
   })
 
   it('scores your own examples and names what it cannot score', async () => {

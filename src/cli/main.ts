@@ -6,18 +6,23 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { LatheError } from '../settings/error.ts'
-import { benchCommand } from './bench.ts'
-import { evalCommand } from './eval.ts'
-import { generateCommand } from './generate.ts'
-import { reproduceCommand } from './reproduce.ts'
-import { lsCommand, showCommand } from './show.ts'
-import { theoryCommand } from './theory.ts'
-import { trainCommand } from './train.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
-/** Every verb, as `lathe --help` lists them. */
-export function program(): Command {
+/** Each verb loads what it needs only when it is called, or listed. */
+const verbs: Readonly<Record<string, () => Promise<Command>>> = {
+  train: async () => (await import('./train.ts')).trainCommand(),
+  eval: async () => (await import('./eval.ts')).evalCommand(),
+  generate: async () => (await import('./generate.ts')).generateCommand(),
+  reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
+  theory: async () => (await import('./theory.ts')).theoryCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
+  show: async () => (await import('./show.ts')).showCommand(),
+  ls: async () => (await import('./show.ts')).lsCommand(),
+}
+
+/** The command line with every verb, as `lathe --help` lists them, or with `only` that one. */
+export async function program(only?: string): Promise<Command> {
   const lathe = new Command('lathe')
     .description('a workbench for looped transformers: models that think by running the same layers again')
     .version(version)
@@ -27,22 +32,13 @@ export function program(): Command {
       'after',
       '\nEvery verb has --help with examples, and --json. Plans: 12, 1x12 (one layer, twelve times), 4,4x4,4.',
     )
-  const verbs = [
-    trainCommand(),
-    evalCommand(),
-    generateCommand(),
-    reproduceCommand(),
-    theoryCommand(),
-    benchCommand(),
-    showCommand(),
-    lsCommand(),
-  ]
-  for (const verb of verbs) lathe.addCommand(verb)
+  const wanted = only !== undefined && Object.hasOwn(verbs, only) ? [verbs[only]] : Object.values(verbs)
+  for (const verb of wanted) lathe.addCommand(await verb())
   return lathe
 }
 
 /** Runs the command line with the arguments after its name. Returns the exit code: 0 only for success. */
-export const main = (argv: readonly string[]): Promise<number> => runCommand(program(), argv)
+export const main = async (argv: readonly string[]): Promise<number> => runCommand(await program(argv[0]), argv)
 
 /** Ends the process without a word, as SIGPIPE would, once nobody reads what it writes, as after `| head`. */
 export function endWithReader(): void {

@@ -21,6 +21,12 @@ export const wholeNumber =
     return n
   }
 
+/** `--set`, which may be given often. */
+export const settingsFlag = (syntax: string, description: string): Option =>
+  new Option(`--set <${syntax}>`, description)
+    .default([], 'none')
+    .argParser((one: string, all: string[]) => [...all, one])
+
 export const jsonFlag = (): Option => new Option('--json', 'print one JSON object a line, the last one the result')
 
 /** Adds the common flags, described once. */

@@ -35,6 +35,7 @@ import {
   describeExecutor,
   flagSettings,
   machineOf,
+  settingsFlag,
   wholeNumber,
   withMachineFlags,
 } from './options.ts'
@@ -68,12 +69,7 @@ export function reproduceCommand(): Command {
     .addOption(new Option('--scale <name>', 'size of the trainings').choices(['laptop', 'paper']).default('laptop'))
     .option('--seeds <n>', 'seeds of every row, from 0', wholeNumber(1), 1)
     .option('--out <folder>', 'where runs and report go', defaultOut)
-    .option(
-      '--set <key=value>',
-      'change a setting of every recipe; may be given often',
-      (s, all) => [...all, s],
-      [] as string[],
-    )
+    .addOption(settingsFlag('key=value', 'change a setting of every recipe; may be given often'))
     .option('--dry-run', 'print rows, parameters, FLOPs and expected time on this machine, and train nothing')
     .addHelpText('after', examples)
   return withMachineFlags(command).action(runReproduce)

@@ -16,7 +16,15 @@ import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
 import { createRun, listCheckpoints, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
-import { type CommonFlags, describeExecutor, executorOf, flagSettings, machineOf, withCommonFlags } from './options.ts'
+import {
+  type CommonFlags,
+  describeExecutor,
+  executorOf,
+  flagSettings,
+  machineOf,
+  settingsFlag,
+  withCommonFlags,
+} from './options.ts'
 import { emit, Progress, printTable, wrap } from './output.ts'
 import { sweepColumns, withDepth } from './sweep.ts'
 
@@ -41,12 +49,7 @@ export function trainCommand(): Command {
   const command = new Command('train')
     .description('train a model: a recipe by name, or your own .ts file')
     .argument('[recipe]', 'name of a recipe, or a .ts, .js or .json file; with --resume it may be left out')
-    .option(
-      '--set <key=value>',
-      'change a setting of the recipe; may be given often',
-      (one, all: string[]) => [...all, one],
-      [],
-    )
+    .addOption(settingsFlag('key=value', 'change a setting of the recipe; may be given often'))
     .option('--run <folder>', 'where the run goes; default runs/<recipe>-<plan>-s<seed>')
     .option('--resume <folder>', 'go on with a run that was stopped')
     .option('--settings', "print the recipe's settings, each with what it means, and train nothing")

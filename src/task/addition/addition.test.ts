@@ -83,13 +83,30 @@ describe('samples', () => {
     expect(addition({ operands: [24] }).length).toBe(24 * 4 + 5)
   })
 
-  it('can be as long as the task says, and no longer', () => {
+  it('padded on the left are the same problems, "=" and answer where those of the longest have theirs', () => {
+    const settings = { operands: [2, 3, 5], digits: 2 }
+    const [right, left] = [addition(settings), addition({ ...settings, padding: 'left' })]
+    const pad = left.vocabulary.indexOf('<pad>')
+    expect(left.vocabulary).toEqual([...right.vocabulary, '<pad>'])
+    for (let index = 0; index < 100; index++) {
+      const [plain, padded] = [right, left].map((task) => task.sample({ seed: 7, split: 'train', index }))
+      const before = padded.tokens.length - plain.tokens.length
+      expect(padded.tokens).toEqual(Int32Array.of(...new Int32Array(before).fill(pad), ...plain.tokens))
+      expect(padded.targets).toEqual(Int32Array.of(...new Int32Array(before).fill(-1), ...plain.targets))
+      expect(padded.weights).toEqual(Float32Array.of(...new Float32Array(before), ...plain.weights))
+      expect(left.written!.promptLength(padded)).toBe(15)
+      expect(left.format(padded)).toEqual(right.format(plain))
+      expect(left.score(padded, padded.targets)).toBe(true)
+    }
+  })
+
+  it.each(['right', 'left'])('can be as long as the task says, and no longer, padded on the %s', (padding) => {
     for (const [operands, digits] of [
       [2, 1],
       [12, 2],
       [32, 3],
     ]) {
-      const task = addition({ operands: [operands], digits })
+      const task = addition({ operands: [operands], digits, padding })
       const { tokens } = task.parse({ input: `${Array(operands).fill('9'.repeat(digits)).join('+')}=` })
       expect(tokens).toHaveLength(task.length)
     }
@@ -253,6 +270,7 @@ describe('text form', () => {
       operands: fc.array(fc.integer({ min: 2, max: 40 }), { minLength: 1, maxLength: 4 }),
       digits: fc.integer({ min: 1, max: 9 }),
       order: fc.constantFrom('most', 'least'),
+      padding: fc.constantFrom('right', 'left'),
     })
     fc.assert(
       fc.property(settings, fc.nat(), (given, index) => {
@@ -275,6 +293,7 @@ describe('settings', () => {
     [{ operands: [2, 2.5] }, 'task addition: operands.1 must be a whole number from 2 to 256, got 2.5'],
     [{ digits: 0 }, 'task addition: digits must be a whole number from 1 to 9, got 0'],
     [{ order: 'first' }, 'task addition: order must be "most" or "least", got "first"'],
+    [{ padding: 'both' }, 'task addition: padding must be "right" or "left", got "both"'],
     [{ longest: 16 }, 'task addition: longest = 16 has no room for 32 operands: set it as high'],
     [{ longest: 257 }, 'task addition: longest must be a whole number from 2 to 256, got 257'],
     [{ digit: 3 }, 'task addition: there is no setting digit: did you mean digits?'],

@@ -16,6 +16,9 @@ const settings = z
       .describe('how many numbers are added: each problem takes one count of the list'),
     digits: whole(1, 9).default(3).describe('digits of every number, zero-padded'),
     order: oneOf('most', 'least').default('most').describe('which digit of the sum is written first, by significance'),
+    padding: oneOf('right', 'left')
+      .default('right')
+      .describe('where problems shorter than the longest are filled up; left: "=" always stands in one place'),
     longest: whole(2, 256)
       .optional()
       .describe('the largest operand count that a sequence has room for; by default the largest of operands'),
@@ -35,7 +38,9 @@ export type AdditionSettings = z.infer<typeof settings>
  * on the sum and its end alone: the paper does not state these, so they are ours. The digits of the sum stand as in its
  * example, `315 + 120 + 045 + 824 =` to `1304`; `order` can turn them round, in the text form, too. To evaluate at one
  * operand count, also one that was never trained at, name it alone in `operands` and the largest that was trained at in
- * `longest`. Samples have their own lengths; there is no padding token, because batches pad with any token at weight 0.
+ * `longest`. Samples have their own lengths, and batches fill them up on the right with any token at weight 0. With
+ * `padding: left` samples themselves begin with padding tokens, which have a token id of their own and no text: then
+ * learned positions mean places from the end, and hold for a count that was never trained at, too (ours).
  * What is held out is a choice of numbers, in whatever order they stand: `2+3=` tells the answer to `3+2=`.
  */
 export const addition: TaskDefinition<AdditionSettings> = {
@@ -47,9 +52,10 @@ export const addition: TaskDefinition<AdditionSettings> = {
 }
 
 const vocabulary = [...'0123456789+=', '<end>'] // a digit is its own token id
-const [plus, equals, end] = [10, 11, 12]
+const [plus, equals, end, pad] = [10, 11, 12, 13]
 
 const promptLength = ({ tokens }: Sample) => tokens.indexOf(equals) + 1
+const problemStart = ({ tokens }: Sample) => tokens.findIndex((token) => token !== pad)
 const tokensOf = (text: string) => Int32Array.from([...text], (character) => vocabulary.indexOf(character))
 
 function textOf(tokens: Int32Array): string {
@@ -58,7 +64,7 @@ function textOf(tokens: Int32Array): string {
   return text
 }
 
-function create({ operands, digits, order, longest = Math.max(...operands) }: AdditionSettings): Task {
+function create({ operands, digits, order, padding, longest = Math.max(...operands) }: AdditionSettings): Task {
   const answerLength = String(longest * (10 ** digits - 1)).length
   const mean = (accuracy: (count: number) => number) =>
     operands.reduce((sum, count) => sum + accuracy(count) / operands.length, 0)
@@ -86,12 +92,13 @@ function create({ operands, digits, order, longest = Math.max(...operands) }: Ad
 
   function toSample(problem: Int32Array, target = sumOf(problem)): Sample {
     const answer = tokensOf(target)
-    const tokens = new Int32Array(problem.length + answer.length)
-    tokens.set(problem)
-    tokens.set(answer, problem.length)
-    const targets = new Int32Array(tokens.length).fill(-1, 0, problem.length - 1).fill(end, -1)
-    targets.set(answer, problem.length - 1)
-    return { tokens, targets, weights: new Float32Array(tokens.length).fill(1, problem.length - 1) }
+    const length = padding === 'left' ? longest * (digits + 1) : problem.length
+    const tokens = new Int32Array(length + answer.length).fill(pad)
+    tokens.set(problem, length - problem.length)
+    tokens.set(answer, length)
+    const targets = new Int32Array(tokens.length).fill(-1, 0, length - 1).fill(end, -1)
+    targets.set(answer, length - 1)
+    return { tokens, targets, weights: new Float32Array(tokens.length).fill(1, length - 1) }
   }
 
   function readProblem(input: string): Int32Array {
@@ -120,7 +127,7 @@ function create({ operands, digits, order, longest = Math.max(...operands) }: Ad
 
   return {
     name: 'addition',
-    vocabulary,
+    vocabulary: padding === 'left' ? [...vocabulary, '<pad>'] : vocabulary,
     length: longest * (digits + 1) + answerLength,
     attention: 'causal',
     chance: mean((count) => 1 / (count * (10 ** digits - 1) + 1)),
@@ -145,7 +152,7 @@ function create({ operands, digits, order, longest = Math.max(...operands) }: Ad
     },
     parse,
     format: (sample) => ({
-      input: textOf(sample.tokens.subarray(0, promptLength(sample))),
+      input: textOf(sample.tokens.subarray(problemStart(sample), promptLength(sample))),
       target: textOf(sample.tokens.subarray(promptLength(sample))),
     }),
   }
