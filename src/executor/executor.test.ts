@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Program } from '../compile/program.ts'
 import { LatheError } from '../settings/error.ts'
-import { checkRun, checkSums, DEFAULT_GROUPS, groupRange, type Run } from './executor.ts'
+import { checkRun, checkSums } from './checks.ts'
+import { DEFAULT_GROUPS, groupRange, type Run } from './executor.ts'
 
 describe('groupRange', () => {
   it('cuts a batch into consecutive parts whose sizes differ by at most one', () => {

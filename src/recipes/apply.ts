@@ -1,8 +1,6 @@
 import { LatheError } from '../settings/error.ts'
 import { listSettings } from '../settings/settings.ts'
-import { defineRecipe, type Recipe, type RecipeInput, recipeSchema } from './recipe.ts'
-
-type Tree = Readonly<Record<string, unknown>>
+import { defineRecipe, type Recipe, type RecipeInput, recipeSchema, type Tree } from './recipe.ts'
 
 /**
  * The recipe with settings such as `model.plan=1x8`, `evaluate.loops=[1,2]` or `task.n=64` changed, in their order.

@@ -185,4 +185,5 @@ export function recipeSettings(recipe: Recipe): RecipeSetting[] {
   })
 }
 
-type Tree = Readonly<Record<string, unknown>>
+/** Settings within settings, before they are checked. */
+export type Tree = Readonly<Record<string, unknown>>

@@ -7,10 +7,8 @@ import type { Program } from '../../compile/program.ts'
 import { LatheError } from '../../settings/error.ts'
 import { nearest } from '../../settings/nearest.ts'
 import { allocate } from '../../tensor/type.ts'
+import { checkJobs, checkRun, checkSums } from '../checks.ts'
 import {
-  checkJobs,
-  checkRun,
-  checkSums,
   DEFAULT_GROUPS,
   type Executable,
   type Executor,

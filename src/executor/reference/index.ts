@@ -7,11 +7,9 @@ import type { Program } from '../../compile/program.ts'
 import type { KernelContext } from '../../ops/index.ts'
 import { bf16Copy } from '../../tensor/bf16.ts'
 import { allocate, sizeOf, type Values } from '../../tensor/type.ts'
+import { checkJobs, checkRun, checkSums } from '../checks.ts'
 import {
   type Arrays,
-  checkJobs,
-  checkRun,
-  checkSums,
   DEFAULT_GROUPS,
   type Executable,
   type Executor,
