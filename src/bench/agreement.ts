@@ -1,5 +1,8 @@
 import { LatheError } from '../settings/error.ts'
-import type { LossAndGradients } from './step.ts'
+import type { BatchGradients } from '../train/gradients.ts'
+
+/** What must agree before anything is timed. */
+export type LossAndGradients = Pick<BatchGradients, 'loss' | 'gradients'>
 
 /** How far gradients are from those wanted: ‖got − wanted‖ / ‖wanted‖, NaN where a number is none. */
 export interface Agreement {

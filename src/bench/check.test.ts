@@ -11,16 +11,14 @@ function broken(executor: Executor, name: string, factor: number): Executor {
     ...executor,
     compile(program, options) {
       const executable = executor.compile(program, options)
-      return {
-        program,
-        schedule: executable.schedule,
-        run: (run) => executable.run(run),
-        async reduce(into) {
-          await executable.reduce(into)
+      const reduce = executable.reduce.bind(executable)
+      return Object.assign(executable, {
+        async reduce(into: Record<string, Float32Array>) {
+          await reduce(into)
           for (const [sum, values] of Object.entries(into))
             if (sum.startsWith('grad:') && sum.endsWith(name)) values.set(values.map((x) => factor * x))
         },
-      }
+      })
     },
   }
 }

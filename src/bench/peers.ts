@@ -16,10 +16,10 @@ import { readSafetensors, writeSafetensors } from '../model/safetensors.ts'
 import { fromFloat32, fromInt32, toFloat32 } from '../model/stored-tensor.ts'
 import { LatheError } from '../settings/error.ts'
 import { must, parseSettings, positiveNumber } from '../settings/settings.ts'
-import { disagreement } from './agreement.ts'
+import { disagreement, type LossAndGradients } from './agreement.ts'
 import { median } from './measure.ts'
 import type { NamedModel } from './named-model.ts'
-import { benchOptimizer, type LossAndGradients, type StepData } from './step.ts'
+import { benchOptimizer, type StepData } from './step.ts'
 
 /** One way in which a peer runs a step. */
 export interface Peer {

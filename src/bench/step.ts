@@ -1,10 +1,10 @@
-import { programFlops } from '../compile/index.ts'
-import type { Executor, Run } from '../executor/index.ts'
+import type { Executor } from '../executor/index.ts'
 import { StepRunner } from '../executor/step-runner.ts'
 import { nextVersion, type ParameterStore } from '../model/parameters.ts'
-import { type AdamWSettings, adamw, clipScale, GlobalNorm, OptimizerRunner } from '../optim/index.ts'
+import { type AdamWSettings, adamw, clipScale, OptimizerRunner } from '../optim/index.ts'
 import { RandomStream } from '../tensor/random.ts'
-import { sizeOf } from '../tensor/type.ts'
+import type { MicroBatch } from '../train/batches.ts'
+import { type BatchGradients, GradientComputer } from '../train/gradients.ts'
 import type { NamedModel } from './named-model.ts'
 
 /** The sequences of a step. */
@@ -48,7 +48,7 @@ export function firstSequences({ parameters, inputs, lengths, count: all }: Step
 }
 
 /** The sequences of each length together, cut to it; the shortest first. */
-function byLength({ count, inputs, lengths }: StepData, longest: number) {
+function byLength({ count, inputs, lengths }: StepData, longest: number): MicroBatch[] {
   const all = lengths ?? new Array<number>(count).fill(longest)
   return [...new Set(all)]
     .sort((a, b) => a - b)
@@ -71,13 +71,6 @@ function byLength({ count, inputs, lengths }: StepData, longest: number) {
     })
 }
 
-export interface LossAndGradients {
-  /** Weighted mean cross-entropy, in nats. */
-  readonly loss: number
-  /** By parameter. */
-  readonly gradients: Readonly<Record<string, Float32Array>>
-}
-
 /** How every step updates its weights, ours and a peer's: AdamW as recipes have it by default, at a small fixed rate. */
 export const benchOptimizer: AdamWSettings & { readonly learningRate: number; readonly clip: number } = {
   learningRate: 1e-4,
@@ -93,10 +86,8 @@ export class BenchStep {
   /** Of matrix products, forward once and backward twice. */
   readonly flops: number
   readonly tokens: number
-  private readonly parts: readonly (Run & { readonly length: number; readonly step: StepRunner })[]
-  private readonly sums: Readonly<Record<string, Float32Array>>
-  private readonly gradientArrays: Readonly<Record<string, Float32Array>>
-  private readonly norm: GlobalNorm
+  private readonly parts: readonly MicroBatch[]
+  private readonly computer: GradientComputer
   private readonly optimizer: OptimizerRunner
   private updates = 0
 
@@ -105,38 +96,26 @@ export class BenchStep {
     private readonly data: StepData,
     executor: Executor,
   ) {
-    this.parts = byLength(data, model.length).map((part) => ({
-      ...part,
-      step: new StepRunner(executor, model.programs(part.length)),
-    }))
     const { shapes } = data.parameters
-    const zeros = Object.entries(shapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))] as const)
-    this.gradientArrays = Object.fromEntries(zeros)
-    const sums = zeros.map(([name, gradient]) => [`grad:${name}`, gradient])
-    this.sums = { loss: new Float32Array(1), ...Object.fromEntries(sums) }
-    this.norm = new GlobalNorm(executor, shapes)
+    this.parts = byLength(data, model.length)
+    this.computer = new GradientComputer(executor, shapes, (length) => new StepRunner(executor, model.programs(length)))
     this.optimizer = new OptimizerRunner(executor, adamw(benchOptimizer), shapes)
-    const total = (of: (part: (typeof this.parts)[number]) => number) =>
-      this.parts.reduce((sum, part) => sum + part.count * of(part), 0)
-    this.flops = total(({ step }) => programFlops(step.main.program))
-    this.tokens = total(({ length }) => length)
+    const { flops, tokens } = this.computer.cost(this.parts)
+    this.flops = flops
+    this.tokens = tokens
   }
 
   /** Forward, backward and the sum of the gradients; the arrays are the step's own, valid until the next call. */
-  async gradients(): Promise<LossAndGradients> {
-    const { values, version } = this.data.parameters
-    for (const sum of Object.values(this.sums)) sum.fill(0)
-    for (const { step, count, inputs } of this.parts) await step.run({ count, inputs, parameters: values, version })
-    for (const { step } of this.parts) await step.reduce(this.sums, values)
-    return { loss: this.sums.loss[0], gradients: this.gradientArrays }
+  gradients(): Promise<BatchGradients> {
+    return this.computer.compute(this.data.parameters, this.parts)
   }
 
   /** A whole training step, as the trainer takes it: the gradients, then clipping and AdamW, which change the weights. */
   async train(): Promise<void> {
     const { parameters } = this.data
-    const { gradients } = await this.gradients()
+    const { gradients, gradientNorm } = await this.gradients()
     const { learningRate, clip } = benchOptimizer
-    const scale = clipScale(await this.norm.of(gradients), clip)
+    const scale = clipScale(gradientNorm, clip)
     const step = ++this.updates
     await this.optimizer.update({ parameters: parameters.values, gradients, learningRate, step, scale })
     parameters.version = nextVersion()

@@ -1,6 +1,6 @@
 import type { Executor } from '../executor/index.ts'
 import { initialParameters, parameterCount } from '../model/parameters.ts'
-import { BatchSource, drawBatch, GradientComputer, setUp } from '../train/index.ts'
+import { BatchSource, compileStep, drawBatch, GradientComputer, setUp } from '../train/index.ts'
 import type { Cell } from './reproduce.ts'
 
 /** What a training will take on this machine if it runs all its steps; optimizer and evaluations are not counted. */
@@ -59,7 +59,8 @@ async function estimateOne(
 ): Promise<Omit<Estimate, 'cell'>> {
   const { task, config } = setUp(recipe)
   const parameters = initialParameters(config, recipe.seed)
-  const computer = new GradientComputer(executor, config, parameters.shapes, recipe)
+  const compile = (length: number) => compileStep(executor, config, length, recipe)
+  const computer = new GradientComputer(executor, parameters.shapes, compile)
   const batch = Math.min(recipe.batch, sequencesPerThread * executor.threads)
   const parts = drawBatch(task, 0, { seed: recipe.seed, batch, accumulation: 1 })
   await computer.compute(parameters, parts)

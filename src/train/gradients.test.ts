@@ -5,6 +5,7 @@ import { defineRecipe } from '../recipes/index.ts'
 import { createTask, type Task } from '../task/index.ts'
 import { drawBatch, type MicroBatch } from './batches.ts'
 import { GradientComputer } from './gradients.ts'
+import { compileStep } from './recompute.ts'
 import { recipeModel } from './setup.ts'
 
 const task = createTask({ name: 'phop', n: 8, p: 1, loss: 'every' })
@@ -18,7 +19,9 @@ const config = recipeModel(recipe, task)
 const parameters = initialParameters(config, 0)
 
 async function gradientsOf(accumulation: number, groups?: number) {
-  const computer = new GradientComputer(referenceExecutor(), config, parameters.shapes, { groups })
+  const executor = referenceExecutor()
+  const compile = (length: number) => compileStep(executor, config, length, { groups })
+  const computer = new GradientComputer(executor, parameters.shapes, compile)
   const compute = () => computer.compute(parameters, drawBatch(task, 0, { seed: 0, batch: 12, accumulation }))
   const first = structuredClone(await compute())
   expect(structuredClone(await compute())).toEqual(first) // nothing is left over from the time before
@@ -71,8 +74,10 @@ describe('GradientComputer', () => {
     }
     const config = { ...recipeModel(recipe, long), norm: 'layer' as const }
     const { shapes, ...rest } = initialParameters(config, 1)
+    const executor = referenceExecutor()
+    const compile = (length: number) => compileStep(executor, config, length)
     const compute = (parts: MicroBatch[]) =>
-      new GradientComputer(referenceExecutor(), config, shapes).compute({ shapes, ...rest }, parts)
+      new GradientComputer(executor, shapes, compile).compute({ shapes, ...rest }, parts)
     const parts = drawBatch(ragged, 0, { seed: 0, batch: 8, accumulation: 1 })
     expect(parts.map((part) => part.length)).toEqual([16, 32, 40])
     const found = await compute(parts)

@@ -97,8 +97,11 @@ describe('a training step', () => {
     const config = recipeModel(recipe, task)
     const parameters = initialParameters(config, 0)
     const batch = drawBatch(task, 0, { seed: 0, batch: 4, accumulation: 1 })
-    const compute = (recompute: Recompute) =>
-      new GradientComputer(referenceExecutor(), config, parameters.shapes, { recompute }).compute(parameters, batch)
+    const executor = referenceExecutor()
+    const compute = (recompute: Recompute) => {
+      const compile = (length: number) => compileStep(executor, config, length, { recompute })
+      return new GradientComputer(executor, parameters.shapes, compile).compute(parameters, batch)
+    }
     const wanted = await compute('none')
     for (const recompute of [1, 2, 4, 'auto'] as const) expect(await compute(recompute)).toEqual(wanted)
   })

@@ -24,6 +24,7 @@ import {
   toLog,
 } from './history.ts'
 import { lockRun } from './lock.ts'
+import { compileStep } from './recompute.ts'
 import { appendMetrics, appendTiming, type Run, recipeHash } from './run-folder.ts'
 import { Saver } from './saver.ts'
 import { recipeOptimizer, setUp } from './setup.ts'
@@ -135,10 +136,9 @@ class Trainer {
     this.heldOut = new HeldOut(executor, recipe, setup)
     this.parameters = initialParameters(this.config, recipe.seed)
     this.optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), this.parameters.shapes)
-    this.gradients = new GradientComputer(executor, this.config, this.parameters.shapes, {
-      ...recipe,
-      onNote: options.onNote,
-    })
+    const compile = (length: number) =>
+      compileStep(executor, this.config, length, { ...recipe, onNote: options.onNote })
+    this.gradients = new GradientComputer(executor, this.parameters.shapes, compile)
   }
 
   /** Takes up the newest checkpoint, if there is one. */
