@@ -38,7 +38,7 @@ export const additionTable: PublishedTable = {
       return {
         notes: [
           'Laptop scale: 2, 4 and 8 numbers in training instead of 2 to 32, and 6 numbers never seen instead of 24; two digits ' +
-            'instead of three, the least significant digit of the sum first; six layers deep instead of twelve, width 64 instead ' +
+            'instead of three; six layers deep instead of twelve, width 64 instead ' +
             'of 256; learned positions, problems padded on the left; AdamW instead of Adafactor.',
         ],
         rows: [
