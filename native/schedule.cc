@@ -21,6 +21,7 @@ void Worker::reserve(size_t bytes) {
   if (bytes <= arenaBytes_) return;
   std::free(arena_);
   arena_ = nullptr;
+  arenaBytes_ = 0;
   void* data = nullptr;
   if (posix_memalign(&data, 64, bytes) != 0) throw std::bad_alloc();
   arena_ = static_cast<char*>(data);

@@ -13,9 +13,8 @@ import {
   type SkippedLine,
   type WrittenEvaluation,
 } from '../eval/index.ts'
-import { modelShape } from '../model/config.ts'
 import { parameterCount } from '../model/parameters.ts'
-import { LoopPlan, parseLoops, trainingFlopsPerToken, usualLoops } from '../plan/index.ts'
+import { LoopPlan, parseLoops, usualLoops } from '../plan/index.ts'
 import { applySettings } from '../recipes/index.ts'
 import { formatInteger, formatParameters, formatPercent } from '../report/format.ts'
 import { LatheError } from '../settings/error.ts'
@@ -95,30 +94,29 @@ async function runEval(folder: string, flags: EvalFlags): Promise<void> {
 
 /** What the model is measured on: the task that it was trained on, as the flags change it. */
 function taskOf({ task, run: { recipe } }: TrainedModel, set: readonly string[]): Task {
-  const other = set.find((setting) => !setting.startsWith('task.'))
-  if (other !== undefined)
+  const foreign = set.find((setting) => !setting.startsWith('task.'))
+  if (foreign !== undefined)
     throw new LatheError(
-      `eval changes the task alone: write ${JSON.stringify(other)} as task.key=value, such as task.p=4`,
+      `eval changes the task alone: write ${JSON.stringify(foreign)} as task.key=value, such as task.p=4`,
     )
-  return set.length === 0 ? task : createTask(applySettings(recipe, set).task)
+  if (set.length === 0) return task
+  const other = createTask(applySettings(recipe, set).task)
+  if (other.vocabulary.some((text, id) => text !== task.vocabulary[id]))
+    throw new LatheError(`${set.join(', ')}: token ids mean other things there than in training`)
+  return other
 }
 
 function result(
   folder: string,
-  { model, task, step, run: { recipe } }: TrainedModel,
+  { model, state, step, run: { recipe } }: TrainedModel,
   chance: number,
   evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
   { data, set }: EvalFlags,
 ) {
-  const perToken = trainingFlopsPerToken(LoopPlan.parse(model.config.plan), modelShape(model.config), {
-    length: task.length,
-    causal: model.config.attention === 'causal',
-  })
-  const trainingFlops = step * recipe.batch * task.length * perToken
   const known = {
     parameters: parameterCount(model.parameters),
-    trainingFlops,
+    trainingFlops: state.flops,
     steps: step,
     chance,
     run: folder,

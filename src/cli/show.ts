@@ -17,7 +17,7 @@ export function showCommand(): Command {
     .description('runs side by side: size, depth, accuracy, loss curve')
     .argument('[runs...]', 'folders of runs; default every run in runs/')
     .addOption(jsonFlag())
-    .addHelpText('after', '\nExamples:\n  lathe show runs/quickstart-*\n  lathe show --json')
+    .addHelpText('after', '\nExamples:\n  lathe show runs/phop-quickstart-*\n  lathe show --json')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
       const runs = folders.length > 0 ? await Promise.all(folders.map(openRun)) : await allRuns('runs')
       const compared = await Promise.all(runs.map(comparedRun))
@@ -36,7 +36,7 @@ export function lsCommand(): Command {
     .description('list the runs of a folder')
     .argument('[folder]', 'where the runs are', 'runs')
     .addOption(jsonFlag())
-    .addHelpText('after', '\nExamples:\n  lathe ls\n  lathe ls results/runs --json')
+    .addHelpText('after', '\nExamples:\n  lathe ls\n  lathe ls runs/lt-table1-phop-laptop --json')
     .action(async (folder: string, { json }: { json?: boolean }) => {
       const rows = await Promise.all((await allRuns(folder)).map(comparedRun))
       if (json) emit({ runs: rows.map(({ curve: _, sweep: __, ...row }) => row) })
