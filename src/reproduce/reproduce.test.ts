@@ -139,6 +139,14 @@ describe('reproduce', () => {
     expect(await readdir(path)).toEqual(before)
   }, 120_000)
 
+  it.each(['task.p=2', 'task={"name":"phop"}', 'seed=3', 'model.plan=4'])(
+    'refuses %s, which would make another table',
+    (setting) => {
+      const cells = () => cellsOf(scale, { seeds: 1, folder, settings: ['steps=10', setting] })
+      expect(cells).toThrow(`${JSON.stringify(setting)} is the table's own to say`)
+    },
+  )
+
   it('estimates the whole training from a few sequences', async () => {
     const cells = cellsOf(scale, { seeds: 2, folder })
     const estimates = await estimate(cells, executor)
