@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { LatheError } from '../settings/error.ts'
+import { igsmTable } from './igsm.ts'
 import { fitLog, slopeRatio } from './scaling-fit.ts'
+import { fitFindings } from './sentences.ts'
+import type { Summary, SummaryRow } from './summary.ts'
 
 const points = (f: (depth: number) => number) => [1, 2, 4, 8].map((depth) => ({ depth, accuracy: f(depth) }))
 
@@ -44,5 +47,22 @@ describe('slopeRatio', () => {
 
   it('has no interval over a slope that may be zero', () => {
     expect(slopeRatio(noisy(0.2), noisy(0.001)).interval).toBeUndefined()
+  })
+})
+
+describe('fitFindings', () => {
+  it('says the same however many seeds agree, because their common misfit is no new knowledge', () => {
+    const accuracies = { '1': 0.245, '1x2': 0.523, '1x4': 0.699, '1x8': 0.732, '2': 0.54, '4': 0.713, '8': 0.732 }
+    const said = [1, 5].map((seeds) => {
+      const rows = Object.entries(accuracies).map(([plan, mean]) => {
+        const effectiveDepth = plan.split('x').reduce((product, n) => product * Number(n), 1)
+        return { plan, effectiveDepth, cells: { 'final answer': { values: Array(seeds).fill(mean), mean } } }
+      })
+      const summary = { table: igsmTable, scale: igsmTable.scales.laptop!(), levels: {} }
+      return fitFindings({ ...summary, rows: rows as unknown as SummaryRow[] } as Summary)
+    })
+    expect(said[0]).toHaveLength(1)
+    expect(said[0][0]).toContain('α = 0.236 (95 %: -0.00 to 0.48')
+    expect(said[1]).toEqual(said[0])
   })
 })

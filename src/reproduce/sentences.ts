@@ -93,10 +93,12 @@ export function fitFindings({ table, scale, rows }: Summary): string[] {
     .map(blockOf)
     .sort((a, b) => Number(a) - Number(b))
   return scale.columns.flatMap(({ title }) => {
+    // One point a row: what does not fit the line is the same in every seed, so seeds are no points of their own.
     const pointsOf = (own: readonly SummaryRow[]) =>
-      own.flatMap(({ effectiveDepth, cells }) =>
-        (cells[title]?.values ?? []).map((accuracy) => ({ depth: effectiveDepth, accuracy })),
-      )
+      own.flatMap(({ effectiveDepth, cells }) => {
+        const cell = cells[title]
+        return cell === undefined ? [] : [{ depth: effectiveDepth, accuracy: cell.mean }]
+      })
     const looped = pointsOf(rows.filter((row) => blockOf(row) === block))
     const plain = pointsOf(rows.filter((row) => !isLooped(row)))
     const enough = [looped, plain].every((points) => new Set(points.map(({ depth }) => depth)).size >= 3)
