@@ -115,7 +115,6 @@ async function finish(summary: Summary, isWhole: boolean, folder: string, execut
     cpu: environment.cpu,
     commit: environment.commit,
     executor: describeExecutor(executor),
-    seeds: flags.seeds,
     date: environment.created.slice(0, 10),
   }
   const report = `${folder}.html`

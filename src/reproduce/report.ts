@@ -24,7 +24,6 @@ export interface Provenance {
   readonly cpu: string
   readonly commit: string | null
   readonly executor: string
-  readonly seeds: number
   readonly date: string
 }
 
@@ -77,10 +76,18 @@ export function levelSentences({ levels }: Summary): string[] {
   })
 }
 
-const caption = ({ table }: Summary, { seeds }: Provenance) =>
+const caption = ({ table, rows }: Summary) =>
   `${table.measure === 'error' ? 'Error' : 'Accuracy'} in percent on held-out samples, ` +
-  `${seeds === 1 ? 'one seed' : `mean ± standard deviation over ${seeds} seeds`}; params: all parameters; FLOPs: of one training; ` +
+  `${seedsOf(rows)}; params: all parameters; FLOPs: of one training; ` +
   'steps: updates, fewer where a solved row stopped early.'
+
+/** How many seeds stand behind the cells, which differ while a table is unfinished. */
+function seedsOf(rows: readonly SummaryRow[]): string {
+  const counts = rows.flatMap(({ cells }) => Object.values(cells).map(({ values }) => values.length))
+  const [least, most] = [Math.min(...counts), Math.max(...counts)]
+  if (most === 1) return 'one seed'
+  return `mean ± standard deviation over ${least === most ? most : `${least} to ${most}`} seeds`
+}
 
 const foot = ({ command, cpu, commit, executor, date }: Provenance) =>
   `${date}, \`${command}\`, commit ${commit?.slice(0, 7) ?? 'of a release'}, ${cpu}, ${executor}.`
@@ -106,7 +113,7 @@ export function markdownReport(
     `# ${table.title}`,
     `After ${table.source}. ${scale.notes.join(' ')}`,
     markdownTable(columns, rows),
-    caption(summary, provenance),
+    caption(summary),
     list([...findings(summary), ...fitFindings(summary)]),
     ...hardest.map(({ title }) => shown(title, depthCaption(summary, title), depthFigure(summary, title))),
     '## Levels to compare with',
@@ -161,7 +168,7 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
         body: [
           `After ${table.source}.`,
           ...scale.notes,
-          { table: htmlTable(columns, rows), caption: caption(summary, provenance) },
+          { table: htmlTable(columns, rows), caption: caption(summary) },
           ...levelSentences(summary),
         ],
       },

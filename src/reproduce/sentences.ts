@@ -59,8 +59,7 @@ export function sweepFindings({ scale, rows }: Summary, only?: number): string[]
   return rows.filter(isLooped).flatMap((row) =>
     row.sweeps.flatMap((sweep, model) => {
       if (sweep.length === 0 || (only ?? model) !== model) return []
-      const title = scale.columns.filter((column) => column.model === model).map((column) => column.title)
-      return [`${title.join(', ')}: ${sweepFinding(row, sweep)}`]
+      return [`${scale.models[model].name}: ${sweepFinding(row, sweep)}`]
     }),
   )
 }

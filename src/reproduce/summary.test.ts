@@ -108,12 +108,12 @@ describe('the sentences', () => {
     [{ 4: 0.9, 5: 0.93, 16: 0.87 }, 'more loops change nothing, up to 16'], // 0.04 are two standard errors of 200
   ])('say of a sweep %j that %s', (sweep, verdict) => {
     const summary = summarize(table, scale, results({ '4': [1, 1], '1': [0, 0], '1x4': [0.9, 0.9] }, sweep))
-    expect(sweepFindings(summary)).toEqual([`p = 2: \`1x4\`, trained with 4 loops at 90.0 %: ${verdict}.`])
+    expect(sweepFindings(summary)).toEqual([`r: \`1x4\`, trained with 4 loops at 90.0 %: ${verdict}.`])
   })
 })
 
 describe('the page', () => {
-  const provenance = { command: 'c', cpu: 'a', commit: null, executor: 'e', seeds: 2, date: '2026-01-01' }
+  const provenance = { command: 'c', cpu: 'a', commit: null, executor: 'e', date: '2026-01-01' }
 
   it('in Markdown shows figures that lie beside it', () => {
     const { markdown, figures } = markdownReport(summarize(table, scale, seen), provenance, 'mine')
