@@ -27,7 +27,7 @@ export function additionLaptop(): Recipe {
   return defineRecipe({
     name: 'addition-laptop',
     description: "sums of 2, 4 or 8 numbers of two digits: the paper's table at a size for two cores",
-    task: { name: 'addition', operands: [2, 4, 8], digits: 2, order: 'most', padding: 'left' },
+    task: { name: 'addition', operands: [2, 4, 8], longest: 8, digits: 2, order: 'most', padding: 'left' },
     model: { plan: '1x6', dModel: 64, nHeads: 4, dFf: 256, positions: 'learned' },
     steps: 10_000,
     batch: 64,

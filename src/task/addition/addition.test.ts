@@ -84,7 +84,7 @@ describe('samples', () => {
   })
 
   it('padded on the left are the same problems, "=" and answer where those of the longest have theirs', () => {
-    const settings = { operands: [2, 3, 5], digits: 2 }
+    const settings = { operands: [2, 3, 5], digits: 2, longest: 5 }
     const [right, left] = [addition(settings), addition({ ...settings, padding: 'left' })]
     const pad = left.vocabulary.indexOf('<pad>')
     expect(left.vocabulary).toEqual([...right.vocabulary, '<pad>'])
@@ -106,7 +106,7 @@ describe('samples', () => {
       [12, 2],
       [32, 3],
     ]) {
-      const task = addition({ operands: [operands], digits, padding })
+      const task = addition({ operands: [operands], digits, padding, longest: operands })
       const { tokens } = task.parse({ input: `${Array(operands).fill('9'.repeat(digits)).join('+')}=` })
       expect(tokens).toHaveLength(task.length)
     }
@@ -274,7 +274,7 @@ describe('text form', () => {
     })
     fc.assert(
       fc.property(settings, fc.nat(), (given, index) => {
-        const any = addition(given)
+        const any = addition({ ...given, longest: Math.max(...given.operands) })
         const sample = any.sample({ seed: 1, split: 'train', index })
         const text = any.format(sample)
         expect(any.parse(text)).toEqual(sample)
@@ -293,6 +293,7 @@ describe('settings', () => {
     [{ operands: [2, 2.5] }, 'task addition: operands.1 must be a whole number from 2 to 256, got 2.5'],
     [{ digits: 0 }, 'task addition: digits must be a whole number from 1 to 9, got 0'],
     [{ order: 'first' }, 'task addition: order must be "most" or "least", got "first"'],
+    [{ padding: 'left' }, 'padding on the left needs longest, the operand count that problems are filled up to'],
     [{ padding: 'both' }, 'task addition: padding must be "right" or "left", got "both"'],
     [{ longest: 16 }, 'task addition: longest = 16 has no room for 32 operands: set it as high'],
     [{ longest: 257 }, 'task addition: longest must be a whole number from 2 to 256, got 257'],

@@ -23,6 +23,9 @@ const settings = z
       .optional()
       .describe('the largest operand count that a sequence has room for; by default the largest of operands'),
   })
+  .refine(({ padding, longest }) => padding === 'right' || longest !== undefined, {
+    error: 'padding on the left needs longest, the operand count that problems are filled up to',
+  })
   .refine(({ operands, longest }) => longest === undefined || longest >= Math.max(...operands), {
     error: ({ input }) => {
       const { operands, longest } = input as { operands: number[]; longest: number }
