@@ -9,11 +9,24 @@ namespace lathe {
 
 namespace {
 
-char* zeroed(size_t bytes) {
+// Zeroed arrays, each on cache lines of its own, in one block that begins with the first: all of them or none.
+template <class T>
+std::vector<T*> zeroed(const std::vector<size_t>& sizes) {
+  std::vector<T*> parts(sizes.size());
+  size_t total = 0;
+  for (size_t bytes : sizes) total += (bytes + 63) / 64 * 64;
   void* data = nullptr;
-  if (posix_memalign(&data, 64, bytes ? bytes : 64) != 0) throw std::bad_alloc();
-  std::memset(data, 0, bytes);
-  return static_cast<char*>(data);
+  if (total == 0) return parts;
+  if (posix_memalign(&data, 64, total) != 0) throw std::bad_alloc();
+  std::memset(data, 0, total);
+  char* at = static_cast<char*>(data);
+  for (size_t i = 0; i < sizes.size(); at += (sizes[i++] + 63) / 64 * 64) parts[i] = reinterpret_cast<T*>(at);
+  return parts;
+}
+
+template <class T>
+void release(const std::vector<T*>& parts) {
+  if (!parts.empty()) std::free(parts[0]);
 }
 
 }  // namespace
@@ -21,14 +34,14 @@ char* zeroed(size_t bytes) {
 Executable::Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups)
     : schedule_(std::move(schedule)), groups_(groups), sums_(groups) {
   for (int m = 0; m < kMemories; ++m) bytes_[m] = bytes[m];
-  for (const Pack& p : schedule_.packs)
-    packs_.push_back(zeroed(schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N)));
+  std::vector<size_t> sizes;
+  for (const Pack& p : schedule_.packs) sizes.push_back(schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N));
+  packs_ = zeroed<void>(sizes);
 }
 
 Executable::~Executable() {
-  for (auto& group : sums_)
-    for (char* sum : group) std::free(sum);
-  for (void* p : packs_) std::free(p);
+  for (const auto& group : sums_) release(group);
+  release(packs_);
 }
 
 int64_t Executable::packsToDo(const Job& job) const {
@@ -47,8 +60,7 @@ void Executable::packed(const Job& job) {
 }
 
 void Executable::run(const Job& job, int group, Worker& worker) {
-  if (sums_[group].empty())
-    for (size_t bytes : bytes_[kSum]) sums_[group].push_back(zeroed(bytes));
+  if (sums_[group].empty()) sums_[group] = zeroed<char>(bytes_[kSum]);
   const int64_t begin = job.count * group / groups_, end = job.count * (group + 1) / groups_;
   std::vector<char*> bases[kMemories];
   bases[kParameter] = job.parameters;
@@ -72,6 +84,11 @@ void Executable::reduce(int i, size_t begin, size_t end, float* into) {
   }
 }
 
+void Executable::dropSums() {
+  for (auto& group : sums_)
+    for (size_t i = 0; i < group.size(); ++i) std::memset(group[i], 0, bytes_[kSum][i]);
+}
+
 void runJobs(Pool& pool, std::vector<Worker>& workers, std::vector<Job>& jobs) {
   struct Task {
     Job* job;
@@ -89,9 +106,14 @@ void runJobs(Pool& pool, std::vector<Worker>& workers, std::vector<Job>& jobs) {
   if (!packs.empty())
     pool.run(static_cast<int64_t>(packs.size()), [&](int64_t i, int) { packs[i].job->executable->pack(*packs[i].job, packs[i].part); });
   for (Job* job : toPack) job->executable->packed(*job);
-  pool.run(static_cast<int64_t>(groups.size()), [&](int64_t i, int worker) {
-    groups[i].job->executable->run(*groups[i].job, static_cast<int>(groups[i].part), workers[worker]);
-  });
+  try {
+    pool.run(static_cast<int64_t>(groups.size()), [&](int64_t i, int worker) {
+      groups[i].job->executable->run(*groups[i].job, static_cast<int>(groups[i].part), workers[worker]);
+    });
+  } catch (...) {
+    for (Job& job : jobs) job.executable->dropSums();
+    throw;
+  }
 }
 
 void reduceSums(Pool& pool, Executable& executable, const std::vector<float*>& into) {

@@ -27,6 +27,8 @@ class Executable {
   void run(const Job&, int group, Worker&);
   // Adds the groups' sum i, elements begin … end-1, in group order, to `into` (unless null), and clears them.
   void reduce(int i, size_t begin, size_t end, float* into);
+  // After a run that failed half-way: what was added since the last reduction counts for nothing.
+  void dropSums();
   size_t sums() const { return bytes_[kSum].size(); }
   size_t sumSize(int i) const { return bytes_[kSum][i] / 4; }
 
@@ -34,7 +36,7 @@ class Executable {
   Schedule schedule_;
   std::vector<size_t> bytes_[kMemories];  // of one sequence, per array
   int groups_;
-  std::vector<std::vector<char*>> sums_;  // per group, per sum
+  std::vector<std::vector<char*>> sums_;  // per group, per sum; empty until the group's first run
   std::vector<void*> packs_;
   bool hasPacked_ = false;
   double version_ = 0;

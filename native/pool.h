@@ -21,6 +21,7 @@ class Pool {
 
  private:
   void work(int worker);
+  void stop();
   void takeTasks(int worker);
 
   std::vector<std::thread> threads_;

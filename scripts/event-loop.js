@@ -46,5 +46,5 @@ say(
   `${name} ${isa} ${precision}, ${threads} threads: ${steps} steps in ${seconds.toFixed(1)} s, load ${os.loadavg()[0].toFixed(1)}`,
 )
 say(
-  `event loop held for at most ${milliseconds(delay.max)}, 99 % of the time for at most ${milliseconds(delay.percentile(99))}`,
+  `event loop held for at most ${milliseconds(delay.max)}, 99 % of its ticks for at most ${milliseconds(delay.percentile(99))}`,
 )

@@ -15,7 +15,7 @@ import { measureScaling } from './bench-scaling.ts'
 import { measureSteps } from './bench-steps.ts'
 import { checksTable } from './bench-tables.ts'
 import { type CommonFlags, describeExecutor, wholeNumber, withCommonFlags } from './options.ts'
-import { emit } from './output.ts'
+import { emit, wrap } from './output.ts'
 
 interface BenchFlags extends CommonFlags {
   readonly models: string
@@ -39,10 +39,14 @@ Examples:
   LATHE_PEERS=../peers lathe bench --peers pytorch,jax --models L,M
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
-Models: Q the quickstart, S four layers, L one layer eight times, M six wider layers, P p-hop, A addition,
-A-mixed the same on sums of 2 to 32 numbers, V a large vocabulary, N no transformer at all. A step is forward, backward,
-clipping and AdamW, on random data but for A-mixed.
-Peers are set up by scripts/peers/setup.sh in $LATHE_PEERS; loss and gradients must agree before one is timed.`
+${wrap(
+  'Models: Q the quickstart, S four layers, L one layer eight times, M six wider layers, P p-hop, A addition, A-mixed the ' +
+    'same on sums of 2 to 32 numbers, V a large vocabulary, N no transformer at all. A step is forward, backward, clipping ' +
+    'and AdamW, on random data but for A-mixed.',
+)}
+${wrap(
+  'Peers are set up by scripts/peers/setup.sh in $LATHE_PEERS; loss and gradients must agree before one is timed.',
+)}`
 
 export function benchCommand(): Command {
   const command = new Command('bench')

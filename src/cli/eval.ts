@@ -28,7 +28,7 @@ import {
   wholeNumber,
   withCommonFlags,
 } from './options.ts'
-import { emit, printTable } from './output.ts'
+import { emit, printTable, wrap } from './output.ts'
 import { sweepColumns, withDepth } from './sweep.ts'
 
 /** Of a task whose answers are written, with how well the model writes them. */
@@ -46,11 +46,14 @@ const examples = `
 Examples:
   lathe eval runs/phop-quickstart-1x4-s0
   lathe eval runs/phop-quickstart-1x4-s0 --loops 1,2,4,8,16
-  lathe eval runs/middle --loops 2:8            segment 2 of the plan, looped 8 times
-  lathe eval runs/mine --data mine.jsonl        lines such as {"input": "badcabcdab", "target": "c"}
-  lathe eval runs/phop-quickstart-1x4-s0 --set task.p=2   another task than it was trained on
+  lathe eval runs/phop-quickstart-1x4-s0 --set task.p=2
+  lathe eval runs/middle --loops 2:8
+  lathe eval runs/mine --data mine.jsonl
 
-Where answers are written token by token, the column answers is the share that the model gets right when it writes alone.`
+2:8 loops segment 2 of the plan 8 times. A line of mine.jsonl, for 3 hops:
+  {"input": "badcabcdab", "target": "d"}
+
+${wrap('Where answers are written token by token, the column answers is the share that the model gets right when it writes alone.')}`
 
 const writtenColumns = [
   ...sweepColumns.slice(0, 4),
@@ -88,7 +91,7 @@ async function runEval(folder: string, flags: EvalFlags): Promise<void> {
   if (isWritten(task))
     for (const [i, evaluation] of evaluations.entries())
       evaluations[i] = { ...evaluation, ...(await evaluateWritten(model, task, executor, samples, loops[i])) }
-  if (flags.json) emit(result(folder, trained, task.chance, evaluations, skipped, flags))
+  if (flags.json) emit(result(folder, trained, task, evaluations, skipped, flags))
   else print(trained, task, evaluations, skipped, flags)
 }
 
@@ -109,7 +112,7 @@ function taskOf({ task, run: { recipe } }: TrainedModel, set: readonly string[])
 function result(
   folder: string,
   { model, state, step, run: { recipe } }: TrainedModel,
-  chance: number,
+  task: Task,
   evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
   { data, set }: EvalFlags,
@@ -118,7 +121,8 @@ function result(
     parameters: parameterCount(model.parameters),
     trainingFlops: state.flops,
     steps: step,
-    chance,
+    chance: task.chance,
+    ...(isWritten(task) ? { answerChance: task.written.chance } : {}),
     run: folder,
   }
   const rows = evaluations.map((evaluation) => ({ ...withDepth(evaluation), ...known }))
@@ -136,7 +140,7 @@ function print(
   process.stdout.write(
     `\nplan ${model.config.plan}, ${formatParameters(parameterCount(model.parameters))} parameters, ` +
       `${formatInteger(step)} steps, seed ${recipe.seed}; ${[data ?? 'held-out test samples', ...set].join(', ')}; ` +
-      `chance ${formatPercent(task.chance)}\n\n`,
+      `chance ${formatPercent(task.chance)}${isWritten(task) ? `, of answers ${formatPercent(task.written.chance)}` : ''}\n\n`,
   )
   printTable(isWritten(task) ? writtenColumns : sweepColumns, evaluations.map(withDepth))
 }

@@ -28,11 +28,14 @@ const heldOutSamples = 8
 
 const examples = `
 Examples:
-  lathe generate runs/phop-quickstart-1x4-s0                         ${heldOutSamples} held-out problems
+  lathe generate runs/phop-quickstart-1x4-s0
   lathe generate runs/phop-quickstart-1x4-s0 --prompt badcabcdab
   lathe generate runs/igsm --prompt 'E#I := 4. E#J := E#I + 3. E#J?' --loops 8
-  lathe generate runs/igsm --prompt 'E#I := 4. E#I?' --samples 5 --temperature 0.8 --top-p 0.95 --seed 1
-  lathe generate runs/mine --data mine.jsonl --json                  lines such as {"input": "badcabcdab"}`
+  lathe generate runs/igsm --prompt 'E#I := 4. E#I?' --temperature 0.8
+  lathe generate runs/mine --data mine.jsonl --json
+
+Without a problem, ${heldOutSamples} held-out ones. A line of mine.jsonl:
+  {"input": "badcabcdab"}`
 
 export function generateCommand(): Command {
   const command = new Command('generate')

@@ -39,6 +39,15 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
+it('help fits 80 columns', async () => {
+  const lathe = await program()
+  for (const command of [lathe, ...lathe.commands]) {
+    let help = ''
+    command.configureOutput({ writeOut: (text) => (help += text), getOutHelpWidth: () => 80 }).outputHelp()
+    expect(help.split('\n').filter((line) => line.length > 80)).toEqual([])
+  }
+})
+
 it('the verbs and their flags are these', async () => {
   const surface = (await program()).commands.map((verb) => {
     const args = verb.registeredArguments.map((argument) => argument.name())
@@ -184,6 +193,11 @@ describe('show and ls', () => {
     const shown = JSON.parse((await call(['show', run, '--json'])).stdout)
     expect(shown.runs).toMatchObject([{ name: run, plan: '1x2', steps: 12, effectiveDepth: 2 }])
   })
+
+  it('names a folder that does not exist', async () => {
+    const { code, stderr } = await call(['ls', 'nowhere'])
+    expect([code, stderr]).toEqual([1, 'lathe: there is no folder nowhere\n'])
+  })
 })
 
 describe('what a user can mend is one line on stderr', () => {
@@ -201,6 +215,7 @@ describe('what a user can mend is one line on stderr', () => {
     [['train', '--resume', '/nowhere'], '/nowhere is no run: there is no such folder'],
     [['eval', '.'], '. is no run: it has no recipe.json'],
     [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],
+    [['dance'], "unknown command 'dance': there are train, eval, generate, reproduce, theory, bench, show, ls"],
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
     [['bench', '--grid', '--peers'], "option '--grid' cannot be used with option '--peers [list]'"],
     [['bench', '--check', '--peers'], "option '--peers [list]' cannot be used with option '--check'"],
@@ -210,6 +225,12 @@ describe('what a user can mend is one line on stderr', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1)
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(await readdir(folder)).not.toContain('runs')
+  })
+
+  it('another task whose token ids mean other things', async () => {
+    const { code, stderr } = await call(['eval', run, '--set', 'task.name=addition'])
+    expect(stderr).toBe('lathe: task.name=addition: token ids mean other things there than in training\n')
+    expect(code).toBe(1)
   })
 
   it('an instruction set that does not exist', async () => {

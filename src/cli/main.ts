@@ -21,6 +21,8 @@ const verbs: Readonly<Record<string, () => Promise<Command>>> = {
   ls: async () => (await import('./show.ts')).lsCommand(),
 }
 
+const isVerb = (name: string) => Object.hasOwn(verbs, name)
+
 /** The command line with every verb, as `lathe --help` lists them, or with `only` that one. */
 export async function program(only?: string): Promise<Command> {
   const lathe = new Command('lathe')
@@ -30,9 +32,9 @@ export async function program(only?: string): Promise<Command> {
     .showSuggestionAfterError()
     .addHelpText(
       'after',
-      '\nEvery verb has --help with examples, and --json. Plans: 12, 1x12 (one layer, twelve times), 4,4x4,4.',
+      '\nEvery verb has --help with examples, and --json.\nPlans: 12, 1x12 (one layer, twelve times), 4,4x4,4.',
     )
-  const wanted = only !== undefined && Object.hasOwn(verbs, only) ? [verbs[only]] : Object.values(verbs)
+  const wanted = only !== undefined && isVerb(only) ? [verbs[only]] : Object.values(verbs)
   for (const verb of wanted) lathe.addCommand(await verb())
   return lathe
 }
@@ -65,13 +67,16 @@ function report(error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0
   if (error instanceof LatheError) process.stderr.write(`lathe: ${error.message}\n`)
   else if (error instanceof CommanderError && error.code === 'commander.help') return 1
-  else if (error instanceof CommanderError)
-    process.stderr.write(
-      `lathe: ${error.message
-        .replace(/^error: /, '')
-        .replace(/\n\(?/, ' (')
-        .trim()}\n`,
-    )
+  else if (error instanceof CommanderError) process.stderr.write(`lathe: ${commandError(error)}\n`)
   else process.stderr.write(`lathe: this is a fault of Lathe's own\n${(error as Error)?.stack ?? error}\n`)
   return 1
+}
+
+function commandError({ code, message }: CommanderError): string {
+  const line = message
+    .replace(/^error: /, '')
+    .replace(/\n\(?/, ' (')
+    .trim()
+  const isUnknownVerb = code === 'commander.unknownCommand' && !line.includes('Did you mean')
+  return isUnknownVerb ? `${line}: there are ${Object.keys(verbs).join(', ')}` : line
 }

@@ -31,7 +31,7 @@ export const jsonFlag = (): Option => new Option('--json', 'print one JSON objec
 
 /** Adds the common flags, described once. */
 export function withCommonFlags(command: Command): Command {
-  const seed = new Option('--seed <n>', 'seed of the data and of the initial weights').argParser(wholeNumber(0))
+  const seed = new Option('--seed <n>', 'seed of data and, in training, of initial weights').argParser(wholeNumber(0))
   return withMachineFlags(command.addOption(seed))
 }
 

@@ -12,6 +12,7 @@ import { estimate } from '../reproduce/estimate.ts'
 import {
   type Cell,
   type CellResult,
+  caption,
   cellsOf,
   findings,
   findTable,
@@ -29,7 +30,6 @@ import {
   tableOf,
   tables,
 } from '../reproduce/index.ts'
-import { describeEnvironment } from '../train/environment.ts'
 import {
   type CommonFlags,
   describeExecutor,
@@ -53,7 +53,7 @@ interface ReproduceFlags extends CommonFlags {
 const defaultOut = 'runs'
 
 const examples = `
-Tables: ${[...tables.keys()].join(', ')}
+${wrap(`Tables: ${[...tables.keys()].join(', ')}`)}
 
 Examples:
   lathe reproduce lt-table1-phop --dry-run
@@ -100,23 +100,18 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
     results.push(result)
   }
   process.off('SIGINT', stop)
-  await finish(summarize(table, scale, results), results.length === cells.length, folder, executor, flags)
+  await finish(summarize(table, scale, results, cells.length), folder, flags)
 }
 
-async function finish(summary: Summary, isWhole: boolean, folder: string, executor: Executor, flags: ReproduceFlags) {
+async function finish(summary: Summary, folder: string, flags: ReproduceFlags) {
+  const isWhole = summary.trainings.done === summary.trainings.of
   if (!isWhole) {
     process.stderr.write(`${stoppedNote(summary.table.name, flags)}\n`)
     process.exitCode = 130
   }
   if (summary.rows.length === 0) return
-  const environment = await describeEnvironment(machineOf(executor))
-  const provenance: Provenance = {
-    command: commandOf(summary.table.name, flags),
-    cpu: environment.cpu,
-    commit: environment.commit,
-    executor: describeExecutor(executor),
-    date: environment.created.slice(0, 10),
-  }
+  const command = commandOf(summary.table.name, flags)
+  const provenance: Provenance = { command, date: new Date().toISOString().slice(0, 10) }
   const report = `${folder}.html`
   await replaceFile(report, [Buffer.from(htmlPage(summary, provenance))])
   const { markdown, figures } = markdownReport(summary, provenance, basename(folder))
@@ -127,6 +122,7 @@ async function finish(summary: Summary, isWhole: boolean, folder: string, execut
   process.stdout.write('\n')
   printTable(columns, rows)
   const sentences = [
+    caption(summary),
     ...findings(summary),
     ...fitFindings(summary),
     ...levelSentences(summary),
@@ -172,7 +168,7 @@ async function dryRun(cells: readonly Cell[], executor: Executor, flags: Reprodu
   const time = formatDuration(3600 * hours)
   const slowest = Math.min(...rows.map(({ dataSpeed }) => dataSpeed))
   process.stdout.write(
-    `\n${wrap(`At most ${time} on this machine: a solved row stops early, an unsolved one runs all its steps.`)}\n` +
+    `\n${wrap(`About ${time} on this machine, less where a solved row stops early; evaluations and the optimizer not counted.`)}\n` +
       `${wrap(`Data is drawn in a thread of its own, at least ${slowest.toFixed(1)} times as fast as a row trains.`)}\n`,
   )
 }

@@ -2,13 +2,15 @@
  * `lathe show RUN…` and `lathe ls`: runs at a glance.
  * @module
  */
+import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
 import { modelShape } from '../model/config.ts'
 import { LoopPlan, parameters } from '../plan/index.ts'
 import { type ComparedRun, compareRuns } from '../report/compare.ts'
 import { formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
+import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
-import { evaluationOf, listRuns, openRun, type Run, readHistory, recipeModel } from '../train/index.ts'
+import { evaluationOf, listRuns, openRun, type Run, type Runs, readHistory, recipeModel } from '../train/index.ts'
 import { jsonFlag } from './options.ts'
 import { emit, printTable } from './output.ts'
 
@@ -19,7 +21,7 @@ export function showCommand(): Command {
     .addOption(jsonFlag())
     .addHelpText('after', '\nExamples:\n  lathe show runs/phop-quickstart-*\n  lathe show --json')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
-      const runs = folders.length > 0 ? await Promise.all(folders.map(openRun)) : await allRuns('runs')
+      const runs = folders.length > 0 ? await Promise.all(folders.map(openRun)) : (await allRuns('runs')).runs
       const compared = await Promise.all(runs.map(comparedRun))
       if (json) {
         emit({ runs: compared })
@@ -34,14 +36,20 @@ export function showCommand(): Command {
 export function lsCommand(): Command {
   return new Command('ls')
     .description('list the runs of a folder')
-    .argument('[folder]', 'where the runs are', 'runs')
+    .argument('[folder]', 'where the runs are; default runs')
     .addOption(jsonFlag())
     .addHelpText('after', '\nExamples:\n  lathe ls\n  lathe ls runs/lt-table1-phop-laptop --json')
-    .action(async (folder: string, { json }: { json?: boolean }) => {
-      const rows = await Promise.all((await allRuns(folder)).map(comparedRun))
-      if (json) emit({ runs: rows.map(({ curve: _, sweep: __, ...row }) => row) })
-      else if (rows.length > 0) printTable(columns, rows)
-      else process.stdout.write(`no runs in ${folder}\n`)
+    .action(async (given: string | undefined, { json }: { json?: boolean }) => {
+      const folder = given ?? 'runs'
+      if (given !== undefined && (await stat(given).catch(() => undefined)) === undefined)
+        throw new LatheError(`there is no folder ${given}`)
+      const { runs, folders } = await allRuns(folder)
+      const rows = await Promise.all(runs.map(comparedRun))
+      if (json) return emit({ runs: rows.map(({ curve: _, sweep: __, ...row }) => row), folders })
+      if (rows.length > 0) printTable(columns, rows)
+      else if (folders.length === 0) process.stdout.write(`no runs in ${folder}\n`)
+      for (const { path, count } of folders)
+        process.stdout.write(`${path}: ${count} ${count === 1 ? 'run' : 'runs'}, see lathe ls ${path}\n`)
     })
 }
 
@@ -54,11 +62,11 @@ const columns = [
   { key: 'accuracy', title: 'accuracy', align: 'right', format: formatPercent },
 ] as const
 
-/** The runs of a folder; those that cannot be opened are named on stderr. */
-async function allRuns(folder: string): Promise<Run[]> {
-  const { runs, broken } = await listRuns(folder)
-  for (const { reason } of broken) process.stderr.write(`${reason}\n`)
-  return runs
+/** What a folder holds; runs that cannot be opened are named on stderr. */
+async function allRuns(folder: string): Promise<Runs> {
+  const found = await listRuns(folder)
+  for (const { reason } of found.broken) process.stderr.write(`${reason}\n`)
+  return found
 }
 
 async function comparedRun(run: Run): Promise<ComparedRun> {

@@ -80,10 +80,12 @@ Examples:
   lathe theory group --group mine.json --n 8    a table such as [[0,1],[1,0]]
   lathe theory phop --p 8 --n 64
   lathe theory phop --p 8 --n 64 --loops 4      one loop too few
-  lathe theory phop --p 8 --n 64 --save runs/hops && lathe eval runs/hops --loops 4,5
-  lathe theory simulate-depth                   22 random models of 1 to 8 layers, one looped layer for each
+  lathe theory phop --p 8 --n 64 --save runs/hops
+  lathe eval runs/hops --loops 4,5
+  lathe theory simulate-depth                   22 models of 1 to 8 layers
   lathe theory simulate-depth --plan 2x3 --models 3
-  lathe train igsm-theory --run runs/chains && lathe theory simulate-cot --of runs/chains
+  lathe train igsm-theory --run runs/chains
+  lathe theory simulate-cot --of runs/chains
   lathe theory simulate-depth --of runs/chains --save runs/one-layer`
 
 export function theoryCommand(): Command {

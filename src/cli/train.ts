@@ -60,11 +60,17 @@ export function trainCommand(): Command {
 }
 
 async function printSettings(name: string | undefined, flags: TrainFlags, command: Command): Promise<void> {
+  if (flags.resume !== undefined)
+    throw new LatheError('--settings are those of a recipe: name one in place of --resume')
   const recipe = await recipeOf(name, flags)
+  setUp(recipe) // settings that contradict the task are told here, too
   const settings = recipeSettings(recipe)
   if (flags.json) return emit({ name: recipe.name, description: recipe.description, settings })
   const help = command.configureHelp({ helpWidth: process.stdout.columns ?? 80 }).createHelp()
-  const shown = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+  const shown = (value: unknown) => {
+    if (typeof value === 'string') return value
+    return typeof value === 'number' ? String(Number(value.toPrecision(7))) : (JSON.stringify(value) ?? '')
+  }
   const lines = settings
     .filter(({ path }) => path !== 'name' && path !== 'description')
     .map(({ path, value, description }) => help.formatItem(`${path}=${shown(value)}`, 28, description, help))
@@ -203,5 +209,5 @@ function printResult(run: Run, result: TrainingResult): void {
   const sweep = sweepOf(result).map(withDepth)
   if (sweep.length === 0) return
   printTable(sweepColumns, sweep)
-  process.stdout.write(`\nmeasure it again with: lathe eval ${run.path}\n`)
+  process.stdout.write(`\nevaluate it on test samples with: lathe eval ${run.path}\n`)
 }

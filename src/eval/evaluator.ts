@@ -9,7 +9,7 @@ import type { ParameterStore } from '../model/parameters.ts'
 import { evaluationPrograms } from '../model/programs.ts'
 import type { Looping } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
-import { paddedLength, type Sample, stack, type Task } from '../task/index.ts'
+import { byPaddedLength, type Sample, stack, type Task } from '../task/index.ts'
 
 /** How well a model does on some samples. */
 export interface Evaluation {
@@ -76,7 +76,7 @@ export class Evaluator {
 
   /** Every sample with its losses and predictions, both `[T]`; not in the order of the samples. */
   private async *runs(parameters: ParameterStore, samples: readonly Sample[]) {
-    for (const [length, alike] of this.byBucket(samples)) {
+    for (const [length, alike] of byPaddedLength(samples, this.task.length)) {
       for (let start = 0; start < alike.length; start += sequencesPerRun) {
         const part = alike.slice(start, start + sequencesPerRun)
         const { losses, predictions } = await this.run(parameters, part, length)
@@ -91,18 +91,6 @@ export class Evaluator {
   private score(sample: Sample, predictions: Int32Array): { right: number; of: number } {
     const { task } = this
     return task.tally?.(sample, predictions) ?? { right: Number(task.score(sample, predictions)), of: 1 }
-  }
-
-  /** Samples by the length that they are padded to. */
-  private byBucket(samples: readonly Sample[]): Map<number, Sample[]> {
-    const buckets = new Map<number, Sample[]>()
-    for (const sample of samples) {
-      const length = paddedLength(sample.tokens.length, this.task.length)
-      const bucket = buckets.get(length)
-      if (bucket) bucket.push(sample)
-      else buckets.set(length, [sample])
-    }
-    return buckets
   }
 
   private async run({ values, version }: ParameterStore, samples: readonly Sample[], length: number) {

@@ -21,6 +21,7 @@ function sampleOf(problem: readonly number[], answer: readonly number[]): Sample
 /** An answer is right when its length leaves the remainder that is the sample's last token. */
 const written: WritingTask['written'] = {
   promptLength: ({ tokens }) => tokens.indexOf(equals) + 1,
+  chance: 1 / 3,
   end,
   judge: ({ tokens }, answer) => answer.length % 3 === tokens.at(-1),
 }

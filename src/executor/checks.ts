@@ -62,11 +62,13 @@ type Bounds = ReadonlyMap<string, { readonly rows: number; readonly mayBeNegativ
 const known = new WeakMap<Program, Bounds>()
 
 function findBounds(program: Program): Bounds {
-  const names = new Map(program.inputs.map(({ value, name }) => [value, name]))
+  const origins = originsOf(program)
   const bounds = new Map<string, { rows: number; mayBeNegative: boolean }>()
   const note = (value: number, rows: number, mayBeNegative = false): void => {
-    const name = names.get(value)
-    if (name !== undefined) bounds.set(name, { rows: Math.min(rows, bounds.get(name)?.rows ?? rows), mayBeNegative })
+    for (const name of origins.get(value) ?? []) {
+      const before = bounds.get(name) ?? { rows, mayBeNegative }
+      bounds.set(name, { rows: Math.min(rows, before.rows), mayBeNegative: mayBeNegative && before.mayBeNegative })
+    }
   }
   const visit = (instructions: readonly Instruction[]): void => {
     for (const { op, inputs, block, attributes } of instructions) {
@@ -84,6 +86,31 @@ function findBounds(program: Program): Bounds {
   }
   visit(program.instructions)
   return bounds
+}
+
+/** The inputs whose integers a value holds, cut, joined or handed to a loop. */
+function originsOf({ inputs: given, instructions: all, values }: Program): ReadonlyMap<number, ReadonlySet<string>> {
+  const origins = new Map<number, Set<string>>(given.map(({ value, name }) => [value, new Set([name])]))
+  const pass = (to: number, from: readonly number[]): void => {
+    const names = from.flatMap((value) => [...(origins.get(value) ?? [])])
+    origins.set(to, new Set([...(origins.get(to) ?? []), ...names]))
+  }
+  const visit = (instructions: readonly Instruction[]): void => {
+    for (const { op, inputs, outputs, block } of instructions) {
+      if (block) {
+        for (const [i, value] of [...block.carry, ...block.scanned].entries()) pass(value, [inputs[i]])
+        visit(block.instructions)
+        for (const [i, value] of block.carry.entries()) pass(value, [block.next[i]])
+        for (const [i, value] of outputs.entries()) pass(value, [[...block.carry, ...block.collected][i]])
+        continue
+      }
+      if (op === 'linearCrossEntropy') continue // its predictions are integers of its own
+      for (const output of outputs) if (values[output].dtype === 'i32') pass(output, inputs)
+    }
+  }
+  visit(all)
+  visit(all) // what a loop hands on is known only at its end
+  return origins
 }
 
 /** Refuses ids that point outside of their table: a kernel would read or write foreign memory. */

@@ -52,6 +52,12 @@ describe('applySettings', () => {
     })
   })
 
+  it('takes over to another task what both know', () => {
+    const changed = applySettings(recipe, ['task.n=20', 'task.name=sanford', 'task.hops=4'])
+    expect(changed.task).toEqual({ name: 'sanford', n: 20, hops: 4 })
+    expect(() => applySettings(recipe, ['task.name=phob'])).toThrow('no task is called "phob": did you mean phop?')
+  })
+
   it.each([
     ['steps', 'write "steps" as key=value, such as steps=200'],
     ['=3', 'write "=3" as key=value, such as steps=200'],

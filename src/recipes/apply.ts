@@ -1,10 +1,13 @@
+import { z } from 'zod'
 import { LatheError } from '../settings/error.ts'
 import { listSettings } from '../settings/settings.ts'
+import { findTask } from '../task/index.ts'
 import { defineRecipe, type Recipe, type RecipeInput, recipeSchema, type Tree } from './recipe.ts'
 
 /**
  * The recipe with settings such as `model.plan=1x8`, `evaluate.loops=[1,2]` or `task.n=64` changed, in their order.
- * A value is JSON where it can be, else a text. Another optimizer or schedule takes over the settings that it shares.
+ * A value is JSON where it can be, else a text. Another optimizer, schedule or task takes over the
+ * settings that it shares.
  * Throws a one-line LatheError for a setting that does not exist (with the nearest) and for all that defineRecipe finds.
  *
  * @example
@@ -23,7 +26,8 @@ function apply(tree: Tree, setting: string, name: string): Tree {
   const isText = listSettings(recipeSchema, tree).some((known) => known.path === path && known.isText)
   const typed = setting.slice(equals + 1)
   const next = put(tree, path.split('.'), isText ? typed : parseValue(typed))
-  return path === 'optimizer.name' || path === 'schedule.name' ? keepShared(next, path.split('.')[0]) : next
+  if (path === 'optimizer.name' || path === 'schedule.name') return keepShared(next, path.split('.')[0], recipeSchema)
+  return path === 'task.name' ? keepShared(next, 'task', z.object({ task: findTask(typed).settings })) : next
 }
 
 function parseValue(typed: string): unknown {
@@ -41,8 +45,8 @@ function put(tree: unknown, [key, ...rest]: readonly string[], value: unknown): 
 }
 
 /** Drops from `tree[part]` what its newly chosen alternative does not know. */
-function keepShared(tree: Tree, part: string): Tree {
-  const known = new Set(listSettings(recipeSchema, tree).map(({ path }) => path))
+function keepShared(tree: Tree, part: string, schema: z.ZodType): Tree {
+  const known = new Set(listSettings(schema, tree).map(({ path }) => path)).add(`${part}.name`)
   const fields = Object.entries(tree[part] as Tree).filter(([key]) => known.has(`${part}.${key}`))
   return { ...tree, [part]: Object.fromEntries(fields) }
 }

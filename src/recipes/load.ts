@@ -57,7 +57,8 @@ async function loadFile(path: string): Promise<Recipe> {
     return defineRecipe((typeof found === 'function' ? await found() : found) as RecipeInput)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    throw new LatheError(`${path}: ${message.split('\n')[0]}`, { cause: error })
+    const lines = message.split('\n').filter((line) => line.trim() !== '')
+    throw new LatheError(`${path}: ${lines.slice(0, 2).join(' ')}`, { cause: error }) // a syntax error says where in the second
   }
 }
 

@@ -1,5 +1,5 @@
 import { additionLaptop, additionPaper, type Recipe } from '../recipes/index.ts'
-import type { PublishedTable, Scale } from './table.ts'
+import { laptopChoices, type PublishedTable, type Scale, unstated } from './table.ts'
 
 /** The model is measured at one operand count at a time, in sequences as long as it was trained on. */
 const columns = ({ task }: Recipe, counts: readonly number[], like: readonly string[] = []): Scale['columns'] => {
@@ -18,7 +18,8 @@ const published = ['n = 8', 'n = 16', 'n = 24', 'n = 32']
 export const additionTable: PublishedTable = {
   name: 'lt-table1-addition',
   title: 'n-ary addition: k layers looped L times beside k and kL layers',
-  source: 'Saunshi et al. 2025 (arXiv 2502.17416), Table 1, addition (its cells are the best of three seeds)',
+  source:
+    'Saunshi et al. 2025 (arXiv 2502.17416), Table 1, addition (of three runs of a row, the one with the best average)',
   measure: 'accuracy',
   published: {
     columns: published,
@@ -39,7 +40,8 @@ export const additionTable: PublishedTable = {
         notes: [
           'Laptop scale: 2, 4 and 8 numbers in training instead of 2 to 32, and 6 numbers never seen instead of 24; two digits ' +
             'instead of three; six layers deep instead of twelve, width 64 instead ' +
-            'of 256; learned positions, problems padded on the left; AdamW instead of Adafactor.',
+            'of 256; learned positions, problems padded on the left.',
+          laptopChoices,
         ],
         rows: [
           { plan: '6', like: '12' },
@@ -59,8 +61,7 @@ export const additionTable: PublishedTable = {
       const model = additionPaper()
       return {
         notes: [
-          'The published setting. Not stated there, and ours: rotary positions, one token a character, a warmup of 2 %, RMSNorm, ' +
-            'GELU, clipping at 1, no weight decay.',
+          `The published setting. Not stated there, and ours: rotary positions, one token a character, ${unstated}.`,
         ],
         rows: ['12', '1', '1x12', '2', '2x6', '3', '3x4'].map((plan) => ({ plan })),
         models: [model],

@@ -1,5 +1,5 @@
 import { igsmLaptop, igsmPaper, type Recipe } from '../recipes/index.ts'
-import type { PublishedTable, Scale } from './table.ts'
+import { laptopChoices, type PublishedTable, type Scale, unstated } from './table.ts'
 
 const plans = ['8', '1', '1x2', '1x4', '1x8', '2', '2x2', '2x4', '4', '4x2']
 
@@ -43,8 +43,8 @@ export const igsmTable: PublishedTable = {
       scale(
         igsmLaptop(),
         [
-          'Laptop scale: problems of 6 to 8 definitions with one or two names each, solutions by values alone, at most 128 tokens; ' +
-            'AdamW instead of Adafactor.',
+          'Laptop scale: problems of 6 to 8 definitions with one or two names each, solutions by values alone, at most 128 tokens.',
+          laptopChoices,
         ],
         2048,
       ),
@@ -52,8 +52,8 @@ export const igsmTable: PublishedTable = {
       scale(
         igsmPaper(),
         [
-          'The published model and optimizer. Not stated there, and ours: 8 to 14 definitions of up to three names, a warmup of ' +
-            '2 %, RMSNorm, GELU, clipping at 1, no weight decay, fresh problems in place of 4M.',
+          `The published model and optimizer. Not stated there, and ours: 8 to 14 definitions of up to three names and the law ` +
+            `that draws them, ${unstated}. Ours, too: fresh problems in place of 4M.`,
         ],
         16_384,
       ),

@@ -12,7 +12,7 @@ import { sanfordTable } from './sanford.ts'
 import type { PublishedTable, Scale, ScaleName } from './table.ts'
 
 export type { Outcome } from './outcome.ts'
-export { htmlPage, levelSentences, markdownReport, type Provenance, tableOf } from './report.ts'
+export { caption, htmlPage, levelSentences, markdownReport, type Provenance, tableOf } from './report.ts'
 export { type Cell, type CellResult, cellsOf, type ReproduceOptions, reproduce } from './reproduce.ts'
 export { findings, fitFindings, sweepFindings } from './sentences.ts'
 export { type Summary, type SummaryRow, summarize } from './summary.ts'

@@ -32,8 +32,8 @@ interface Stored {
   readonly outcome: Outcome
 }
 
-// Ours: a sweep goes to 4 L loops, so it has fewer samples than a cell.
-const sweepSamples = 512
+/** Held-out samples of a sweep: ours; it goes to 4 L loops, so it has fewer than a cell. */
+export const sweepSamples = 512
 
 /** What was measured of a finished run before; undefined where these columns were not. */
 export async function storedOutcome(

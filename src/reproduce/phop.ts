@@ -1,5 +1,5 @@
 import { phopLaptop, phopPaper } from '../recipes/index.ts'
-import type { PublishedTable } from './table.ts'
+import { laptopChoices, type PublishedTable, unstated } from './table.ts'
 
 const plans = ['6', '1', '1x6', '2', '2x3', '3', '3x2']
 const rows = plans.map((plan) => ({ plan }))
@@ -25,8 +25,10 @@ export const phopTable: PublishedTable = {
   scales: {
     laptop: () => ({
       notes: [
-        'Laptop scale: 64 letters instead of 256, p = 4 and 8 instead of 16 and 32, width 64 instead of 128, AdamW instead of Adafactor.',
-        'The loss is at every position with p hops, which is learned far faster; where the paper takes it is not stated.',
+        'Laptop scale: 64 letters instead of 256, p = 4 and 8 instead of 16 and 32, width 64 and 4 heads instead of 128 and 8.',
+        'The loss is at every position with p hops, which is learned far faster; where the paper takes it, and how it places ' +
+          'the hops, is not stated.',
+        laptopChoices,
       ],
       rows,
       models: [phopLaptop(4), phopLaptop(8)],
@@ -38,8 +40,8 @@ export const phopTable: PublishedTable = {
     }),
     paper: () => ({
       notes: [
-        'The published setting. Not stated there, and ours: the loss at the last position only, a warmup of 2 %, RMSNorm, GELU, ' +
-          'clipping at 1, no weight decay, and fresh sequences in place of 4M seen 12.8 times.',
+        `The published setting. Not stated there, and ours: the loss at the last position only, the places of the hops, ${unstated}. ` +
+          'Ours, too: fresh sequences in place of 4M seen 12.8 times.',
       ],
       rows,
       models: [phopPaper(16), phopPaper(32)],

@@ -1,7 +1,7 @@
 /**
  * A reproduced table as Markdown and as one HTML page: ours beside the paper's, figures, what more loops do.
  */
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, LoopPlan } from '../plan/index.ts'
 import {
   type Column,
   formatFlops,
@@ -15,15 +15,14 @@ import {
   markdownTable,
 } from '../report/index.ts'
 import { depthFigure } from './depth-figure.ts'
+import { sweepSamples } from './outcome.ts'
 import { findings, fitFindings, sweepFindings } from './sentences.ts'
 import type { Measured, Summary, SummaryRow } from './summary.ts'
 
 /** What a table was made with, for its foot. */
 export interface Provenance {
   readonly command: string
-  readonly cpu: string
-  readonly commit: string | null
-  readonly executor: string
+  /** When it was printed, such as 2026-01-31. */
   readonly date: string
 }
 
@@ -69,17 +68,31 @@ const spread = ({ mean, deviation }: Measured) =>
   deviation === undefined ? percent(mean) : `${percent(mean)} ± ${percent(deviation)}`
 
 /** Chance and shortcuts of every column, in a sentence each. */
-export function levelSentences({ levels }: Summary): string[] {
+export function levelSentences({ table, levels }: Summary): string[] {
+  const isError = table.measure === 'error'
+  const level = (accuracy: number) => formatPercent(isError ? 1 - accuracy : accuracy)
   return Object.entries(levels).map(([title, { chance, shortcuts }]) => {
-    const known = shortcuts.map(({ name, accuracy }) => `${name} ${formatPercent(accuracy)}`)
-    return `${title}: chance ${formatPercent(chance)}${known.length > 0 ? `; shortcuts: ${known.join(', ')}` : ''}.`
+    const known = shortcuts.map(({ name, accuracy }) => `${name} ${level(accuracy)}`)
+    const all = [`chance ${level(chance)}`, ...(known.length > 0 ? [`shortcuts: ${known.join(', ')}`] : [])]
+    return `${title}: ${isError ? 'errors by ' : ''}${all.join('; ')}.`
   })
 }
 
-const caption = ({ table, rows }: Summary) =>
-  `${table.measure === 'error' ? 'Error' : 'Accuracy'} in percent on held-out samples, ` +
-  `${seedsOf(rows)}; params: all parameters; FLOPs: of one training; ` +
-  'steps: updates, fewer where a solved row stopped early.'
+/** What the numbers of the table are. */
+export function caption({ table, scale, rows, trainings: { done, of } }: Summary): string {
+  const targets = new Set(scale.models.map(({ evaluate }) => evaluate.target))
+  const [target] = targets
+  const stops =
+    targets.size === 1 && target !== undefined
+      ? `, fewer where a row reached ${formatPercent(target)} of validation samples`
+      : ''
+  const pooled = scale.models.length > 1 ? `, over the ${scale.models.length} trainings of a row and seed` : ''
+  const unfinished = done < of ? `Unfinished: ${done} of ${of} trainings are done. ` : ''
+  return (
+    `${unfinished}${table.measure === 'error' ? 'Error' : 'Accuracy'} in percent on held-out samples, ` +
+    `${seedsOf(rows)}; params: all parameters; FLOPs: mean of a training${pooled}; steps: updates${stops}.`
+  )
+}
 
 /** How many seeds stand behind the cells, which differ while a table is unfinished. */
 function seedsOf(rows: readonly SummaryRow[]): string {
@@ -89,8 +102,8 @@ function seedsOf(rows: readonly SummaryRow[]): string {
   return `mean ± standard deviation over ${least === most ? most : `${least} to ${most}`} seeds`
 }
 
-const foot = ({ command, cpu, commit, executor, date }: Provenance) =>
-  `${date}, \`${command}\`, commit ${commit?.slice(0, 7) ?? 'of a release'}, ${cpu}, ${executor}.`
+const foot = ({ commits, machines }: Summary, { command, date }: Provenance) =>
+  `${date}, \`${command}\`. Trained at commit ${commits.join(' and ')}, on ${machines.join(' and on ')}.`
 
 /** The Markdown page, and the figures that it shows from beside it, by file name: of each model the hardest column. */
 export function markdownReport(
@@ -118,18 +131,20 @@ export function markdownReport(
     ...hardest.map(({ title }) => shown(title, depthCaption(summary, title), depthFigure(summary, title))),
     '## Levels to compare with',
     list(levelSentences(summary)),
-    ...(sweeps.length > 0 ? ['## Fewer loops, more loops', list(sweeps)] : []),
+    ...(sweeps.length > 0 ? ['## Fewer loops, more loops', sweepNote, list(sweeps)] : []),
     ...scale.models.flatMap(({ name: recipe }, model) => {
       const figure = sweepFigure(summary, model)
       return figure ? [shown(`${recipe}-loops`, sweepCaption(recipe), figure)] : []
     }),
-    foot(provenance),
+    foot(summary, provenance),
   ]
   return { markdown: `${markdown.filter((part) => part !== '').join('\n\n')}\n`, figures }
 }
 
 const depthCaption = ({ table }: Summary, title: string) =>
   `${title}: ${table.measure} against effective depth; chance dashed.`
+
+const sweepNote = `Measured on ${sweepSamples} held-out samples a seed of what the model was trained on.`
 
 const sweepCaption = (recipe: string) => `${recipe}: accuracy against evaluated loops, as trained ringed.`
 
@@ -144,7 +159,7 @@ function sweepFigure(summary: Summary, model: number): string | undefined {
     series: looped.map((row) => ({
       label: row.plan,
       points: row.sweeps[model],
-      trainedLoops: Math.max(...LoopPlan.parse(row.plan).segments.map(({ loops }) => loops)),
+      trainedLoops: asPlanned(LoopPlan.parse(row.plan)).loops,
     })),
     chance: summary.levels[title].chance,
     references: [],
@@ -180,6 +195,7 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
           {
             heading: `Fewer loops, more loops: ${recipe.name}`,
             body: [
+              sweepNote,
               ...sweepFindings(summary, model),
               { figure, caption: sweepCaption(recipe.name) },
               {
@@ -191,7 +207,7 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
         ]
       }),
     ],
-    footer: foot(provenance),
+    footer: foot(summary, provenance),
   })
 }
 

@@ -9,6 +9,7 @@ import { LatheError } from '../settings/error.ts'
 import {
   createRun,
   defaultRunName,
+  type Environment,
   type Machine,
   openRun,
   type Run,
@@ -58,6 +59,8 @@ export interface ReproduceOptions {
 export interface CellResult {
   readonly cell: Cell
   readonly outcome: Outcome
+  /** What the run was trained with. */
+  readonly environment: Environment
 }
 
 /**
@@ -71,15 +74,16 @@ export async function* reproduce(
 ): AsyncGenerator<CellResult> {
   for (const cell of cells) {
     const run = await runOf(cell, machine)
+    const { environment } = run
     const columns = scale.columns.filter(({ model }) => model === cell.model)
     const before = await storedOutcome(run.path, scale, columns)
     if (before) {
-      yield { cell, outcome: before }
+      yield { cell, outcome: before, environment }
       continue
     }
     const { stopped } = await train(run, cell)
     if (stopped === 'interrupted') return
-    yield { cell, outcome: await outcomeOf(run, scale, columns, executor) }
+    yield { cell, outcome: await outcomeOf(run, scale, columns, executor), environment }
   }
 }
 

@@ -28,7 +28,13 @@ export const sanfordTable: PublishedTable = {
     },
   },
   scales: {
-    laptop: () => scale(sanfordLaptop(), ['Laptop scale: a tenth of the updates at five times the learning rate.']),
-    paper: () => scale(sanfordPaper(), ['The published setting; clipping at 1 is ours.']),
+    laptop: () =>
+      scale(sanfordLaptop(), [
+        'Laptop scale: a tenth of the updates at five times the learning rate; clipping, betas and initialisation are ours.',
+      ]),
+    paper: () =>
+      scale(sanfordPaper(), [
+        'The published setting; clipping at 1, the betas of AdamW, initialisation and a vocabulary without unused ids are ours.',
+      ]),
   },
 }

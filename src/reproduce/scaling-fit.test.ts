@@ -3,7 +3,7 @@ import { LatheError } from '../settings/error.ts'
 import { igsmTable } from './igsm.ts'
 import { fitLog, slopeRatio } from './scaling-fit.ts'
 import { fitFindings } from './sentences.ts'
-import type { Summary, SummaryRow } from './summary.ts'
+import { type SummaryRow, summarize } from './summary.ts'
 
 const points = (f: (depth: number) => number) => [1, 2, 4, 8].map((depth) => ({ depth, accuracy: f(depth) }))
 
@@ -58,8 +58,8 @@ describe('fitFindings', () => {
         const effectiveDepth = plan.split('x').reduce((product, n) => product * Number(n), 1)
         return { plan, effectiveDepth, cells: { 'final answer': { values: Array(seeds).fill(mean), mean } } }
       })
-      const summary = { table: igsmTable, scale: igsmTable.scales.laptop!(), levels: {} }
-      return fitFindings({ ...summary, rows: rows as unknown as SummaryRow[] } as Summary)
+      const summary = summarize(igsmTable, igsmTable.scales.laptop!(), [])
+      return fitFindings({ ...summary, rows: rows as unknown as SummaryRow[] })
     })
     expect(said[0]).toHaveLength(1)
     expect(said[0][0]).toContain('α = 0.236 (95 %: -0.00 to 0.48')

@@ -1,4 +1,4 @@
-import { LoopPlan } from '../plan/index.ts'
+import { asPlanned, LoopPlan } from '../plan/index.ts'
 import { formatPercent } from '../report/index.ts'
 import { fitLog, type LogFit, slopeRatio } from './scaling-fit.ts'
 import type { Summary, SummaryRow, SweepPoint } from './summary.ts'
@@ -13,16 +13,19 @@ export function findings(summary: Summary): string[] {
 function depthFindings({ table, scale, rows }: Summary): string[] {
   const byDepth = rows.toSorted((a, b) => a.effectiveDepth - b.effectiveDepth)
   if (byDepth.length < 2) return []
-  const better = (title: string) =>
-    byDepth.slice(1).every((row, i) => {
+  const gains = (title: string) =>
+    byDepth.slice(1).map((row, i) => {
       const [deep, shallow] = [row, byDepth[i]].map(({ cells }) => cells[title]?.mean ?? Number.NaN)
-      return table.measure === 'error' ? deep < shallow : deep > shallow
+      return table.measure === 'error' ? shallow - deep : deep - shallow
     })
+  const better = (title: string) => gains(title).every((gain) => gain > 0)
+  const level = (title: string) => gains(title).every((gain) => Math.abs(gain) < 0.0005) // as it is printed
   const titles = scale.columns.map(({ title }) => title)
+  const rest = titles.filter((title) => !better(title) && !level(title))
   const list = (some: readonly string[]) => (some.length > 0 ? some.join(', ') : 'none')
   return [
     `From depth ${byDepth[0].effectiveDepth} to ${byDepth.at(-1)!.effectiveDepth}, every deeper row is better at: ` +
-      `${list(titles.filter(better))}; not at: ${list(titles.filter((title) => !better(title)))}.`,
+      `${list(titles.filter(better))}; level at: ${list(titles.filter(level))}; not at: ${list(rest)}.`,
   ]
 }
 
@@ -30,7 +33,7 @@ function comparison({ table, scale, rows }: Summary, row: SummaryRow): string[] 
   const plan = LoopPlan.parse(row.plan)
   const beside = [
     { other: plan.isoParameter(), same: 'the same parameters' },
-    { other: plan.isoFlop(), same: 'the same FLOPs' },
+    { other: plan.isoFlop(), same: 'the same FLOPs a token' },
   ]
   return scale.columns.flatMap(({ title }) => {
     const own = row.cells[title]
@@ -69,7 +72,7 @@ const noise = ({ accuracy, samples }: SweepPoint) =>
   Math.max(0.01, 2 * Math.sqrt((accuracy * (1 - accuracy)) / samples))
 
 function sweepFinding({ plan }: SummaryRow, sweep: readonly SweepPoint[]): string {
-  const trainedLoops = Math.max(...LoopPlan.parse(plan).segments.map(({ loops }) => loops))
+  const trainedLoops = asPlanned(LoopPlan.parse(plan)).loops
   const trained = sweep.find(({ loops }) => loops === trainedLoops)!
   const more = sweep.filter(({ loops }) => loops > trainedLoops)
   const best = more.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))

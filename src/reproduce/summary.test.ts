@@ -3,9 +3,11 @@ import { defineRecipe } from '../recipes/index.ts'
 import { depthFigure } from './depth-figure.ts'
 import {
   type CellResult,
+  caption,
   cellsOf,
   findings,
   htmlPage,
+  levelSentences,
   markdownReport,
   type PublishedTable,
   type Scale,
@@ -35,6 +37,19 @@ const table: PublishedTable = {
   scales: { laptop: () => scale, paper: () => scale },
 }
 
+const environment = {
+  lathe: '0.1.0',
+  commit: '0123456789abcdef',
+  node: '20.0.0',
+  platform: 'linux-x64',
+  cpu: 'a CPU',
+  cores: 2,
+  executor: 'native',
+  isa: 'avx2',
+  precision: 'f32',
+  created: '2026-01-01T00:00:00.000Z',
+}
+
 /** Results of two seeds with these accuracies by plan, and a sweep of the looped plan. */
 function results(accuracies: Record<string, [number, number]>, sweep: Record<number, number> = { 4: 0.9, 16: 0.5 }) {
   return cellsOf(scale, { seeds: 2, folder: 'runs' }).map((cell): CellResult => {
@@ -42,6 +57,7 @@ function results(accuracies: Record<string, [number, number]>, sweep: Record<num
     const evaluation = (accuracy: number, loops = 1) => ({ accuracy, loss: 1, samples: 100, tokens: 1, plan, loops })
     return {
       cell,
+      environment: { ...environment, threads: 1 + cell.seed },
       outcome: {
         step: 10 - cell.seed,
         parameters: 100,
@@ -81,7 +97,7 @@ describe('the sentences', () => {
   it('set every looped row beside its baselines, ours and the paper’s', () => {
     expect(findings(summarize(table, scale, seen))).toEqual([
       'p = 2: `1x4` has 98.0 %, 63.0 points above `1` of the same parameters (paper: 49.0 points above), ' +
-        'and 1.0 points below `4` of the same FLOPs (paper: 0.9 points below).',
+        'and 1.0 points below `4` of the same FLOPs a token (paper: 0.9 points below).',
     ])
     expect(findings(summarize(table, scale, seen.slice(2, 3)))).toEqual([])
   })
@@ -94,11 +110,13 @@ describe('the sentences', () => {
       cell: { ...result.cell, row: plain.rows[result.cell.row.plan === '4' ? 0 : 1] },
     }))
     expect(findings(summarize(table, plain, rows))).toEqual([
-      'From depth 1 to 4, every deeper row is better at: p = 2; not at: none.',
+      'From depth 1 to 4, every deeper row is better at: p = 2; level at: none; not at: none.',
     ])
     expect(findings(summarize({ ...table, measure: 'error' }, plain, rows))[0]).toContain('better at: p = 2;')
     const reversed = rows.map((result, i) => ({ ...result, outcome: rows[rows.length - 1 - i].outcome }))
-    expect(findings(summarize(table, plain, reversed))[0]).toContain('better at: none; not at: p = 2.')
+    expect(findings(summarize(table, plain, reversed))[0]).toContain('better at: none; level at: none; not at: p = 2.')
+    const same = rows.map((result) => ({ ...result, outcome: rows[0].outcome }))
+    expect(findings(summarize(table, plain, same))[0]).toContain('better at: none; level at: p = 2; not at: none.')
   })
 
   it.each([
@@ -112,8 +130,38 @@ describe('the sentences', () => {
   })
 })
 
+describe('the caption', () => {
+  it('counts trainings and seeds, and says where a row stops', () => {
+    expect(caption(summarize(table, scale, seen))).toBe(
+      'Accuracy in percent on held-out samples, mean ± standard deviation over 2 seeds; params: all parameters; FLOPs: mean of ' +
+        'a training; steps: updates.',
+    )
+    const solvable = { ...recipe, evaluate: { ...recipe.evaluate, target: 0.99 } }
+    const two = summarize(
+      { ...table, measure: 'error' },
+      { ...scale, models: [solvable, solvable] },
+      seen.slice(0, 4),
+      12,
+    )
+    expect(caption(two)).toBe(
+      'Unfinished: 4 of 12 trainings are done. Error in percent on held-out samples, mean ± standard deviation over 1 to 2 ' +
+        'seeds; params: all parameters; FLOPs: mean of a training, over the 2 trainings of a row and seed; steps: updates, ' +
+        'fewer where a row reached 99.0 % of validation samples.',
+    )
+  })
+})
+
+describe('the levels', () => {
+  it('are errors where the table has errors', () => {
+    expect(levelSentences(summarize(table, scale, []))[0]).toMatch(/^p = 2: chance 25\.0 %; shortcuts: /)
+    expect(levelSentences(summarize({ ...table, measure: 'error' }, scale, []))[0]).toMatch(
+      /^p = 2: errors by chance 75\.0 %; shortcuts: /,
+    )
+  })
+})
+
 describe('the page', () => {
-  const provenance = { command: 'c', cpu: 'a', commit: null, executor: 'e', date: '2026-01-01' }
+  const provenance = { command: 'lathe reproduce t', date: '2026-01-01' }
 
   it('in Markdown shows figures that lie beside it', () => {
     const { markdown, figures } = markdownReport(summarize(table, scale, seen), provenance, 'mine')
@@ -122,6 +170,14 @@ describe('the page', () => {
     expect(shown).toEqual(['mine-p-2.svg', expect.stringMatching(/^mine-.*-loops\.svg$/)])
     for (const svg of Object.values(figures)) expect(svg).toMatch(/^<svg .*<\/svg>\n$/s)
     expect(markdown).toContain('98.0 ± 1.4')
+  })
+
+  it('says what the rows were trained with, not what printed them', () => {
+    const { markdown } = markdownReport(summarize(table, scale, seen), provenance, 'mine')
+    expect(markdown.trimEnd().split('\n').at(-1)).toBe(
+      '2026-01-01, `lathe reproduce t`. Trained at commit 0123456, on a CPU, native avx2, f32, 1 thread and on a CPU, native ' +
+        'avx2, f32, 2 threads.',
+    )
   })
 
   it('has the table, a figure a column and one of the loops', () => {

@@ -3,6 +3,7 @@
  */
 import { LoopPlan } from '../plan/index.ts'
 import { createTask } from '../task/index.ts'
+import type { Environment } from '../train/index.ts'
 import type { CellResult } from './reproduce.ts'
 import { type Column, type PublishedTable, publishedCell, type Row, type Scale } from './table.ts'
 
@@ -44,23 +45,42 @@ export interface Summary {
   readonly table: PublishedTable
   readonly scale: Scale
   readonly rows: readonly SummaryRow[]
+  /** How many of how many are done. */
+  readonly trainings: { readonly done: number; readonly of: number }
+  /** What the runs were trained with: every commit, and every machine with its executor. */
+  readonly commits: readonly string[]
+  readonly machines: readonly string[]
   /** By the column's title. */
   readonly levels: Readonly<
     Record<string, { chance: number; shortcuts: readonly { name: string; accuracy: number }[] }>
   >
 }
 
-/** Sums up what is done so far: rows of which no training is done are left out. */
-export function summarize(table: PublishedTable, scale: Scale, results: readonly CellResult[]): Summary {
+/** Sums up what is done so far, of so many trainings: rows of which no training is done are left out. */
+export function summarize(
+  table: PublishedTable,
+  scale: Scale,
+  results: readonly CellResult[],
+  of = results.length,
+): Summary {
   const rows = scale.rows.flatMap((row) => {
     const own = results.filter(({ cell }) => cell.row === row)
     return own.length > 0 ? [summaryRow(table, scale, row, own)] : []
   })
   const levels = scale.columns.map((column) => {
-    const { chance, shortcuts } = createTask(column.task ?? scale.models[column.model].task)
-    return [column.title, { chance, shortcuts }] as const
+    const { chance, shortcuts, written } = createTask(column.task ?? scale.models[column.model].task)
+    return [column.title, { chance: column.written && written ? written.chance : chance, shortcuts }] as const
   })
-  return { table, scale, rows, levels: Object.fromEntries(levels) }
+  const environments = results.map(({ environment }) => environment)
+  return {
+    table,
+    scale,
+    rows,
+    trainings: { done: results.length, of },
+    commits: distinct(environments.map(({ commit, lathe }) => commit?.slice(0, 7) ?? `of release ${lathe}`)),
+    machines: distinct(environments.map(machineText)),
+    levels: Object.fromEntries(levels),
+  }
 }
 
 function summaryRow(table: PublishedTable, scale: Scale, row: Row, results: readonly CellResult[]): SummaryRow {
@@ -107,6 +127,11 @@ function meanSweep(results: readonly CellResult[]): SweepPoint[] {
     samples: results.reduce((sum, { outcome }) => sum + outcome.sweep[i].samples, 0),
   }))
 }
+
+const distinct = (texts: readonly string[]) => [...new Set(texts)]
+
+const machineText = ({ cpu, executor, isa, precision, threads }: Environment) =>
+  `${cpu}, ${executor} ${isa}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
 

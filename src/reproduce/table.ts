@@ -52,6 +52,16 @@ export interface Column {
   readonly written?: boolean
 }
 
+/** What Reasoning with Latent Thoughts leaves open (arXiv 2502.17416, A.1) in every synthetic table. */
+export const unstated =
+  'a warmup of 2 %, RMSNorm before each part, GELU, initialisation, clipping at 1, no weight decay, and Adafactor ' +
+  'without scaling by the size of the parameters'
+
+/** The same of a laptop scale, whose optimizer is ours altogether. */
+export const laptopChoices =
+  'Ours besides: AdamW instead of Adafactor with its rate, batch and updates; and, as the paper does not state them, ' +
+  'warmup, norm, activation, initialisation and clipping.'
+
 /** The paper's cell for a row and column of ours, if there is one. */
 export function publishedCell({ published }: PublishedTable, row: Row, column: Column): number | undefined {
   const at = published.columns.indexOf(column.like ?? column.title)

@@ -17,7 +17,7 @@ import { sanford } from './sanford/sanford.ts'
 import type { Task, TaskDefinition } from './task.ts'
 
 export type { TaskSettings } from './dummies/inner.ts'
-export { paddedLength } from './padding.ts'
+export { byPaddedLength, paddedLength } from './padding.ts'
 export { contentHash, drawInSplit, splitOf } from './split.ts'
 export { stack, totalWeight } from './stack.ts'
 export type { Example, Sample, SampleKey, Shortcut, Split, Task, TaskDefinition } from './task.ts'

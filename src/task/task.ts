@@ -38,6 +38,8 @@ export interface Shortcut {
 export interface WrittenAnswer {
   /** Tokens of `sample` that are the problem. The last of them predicts the first of the answer. */
   promptLength(sample: Sample): number
+  /** Accuracy of a blind guess at the final answer, a fraction. */
+  readonly chance: number
   /** The token id that ends an answer; a target only, never one of `sample.tokens`. */
   readonly end: number
   /** Whether the final answer in these token ids is right, however it was reached; `end` is not among them. */
@@ -53,7 +55,7 @@ export interface Task {
   readonly length: number
   /** The attention that the task is meant for. */
   readonly attention: 'causal' | 'bidirectional'
-  /** Accuracy of a blind guess, a fraction. */
+  /** What a blind guess has by `score`, a fraction. */
   readonly chance: number
   readonly shortcuts: readonly Shortcut[]
   /** The sample of that key. Throws a LatheError when the settings leave too few sequences to fill the split. */

@@ -3,7 +3,7 @@
  */
 
 import { LatheError } from '../settings/error.ts'
-import { paddedLength, type Sample, stack, type Task, totalWeight } from '../task/index.ts'
+import { byPaddedLength, type Sample, stack, type Task, totalWeight } from '../task/index.ts'
 
 /** Sequences of a batch that are worked off at once: arrays `[B, T]`, as the training Program of that T takes them. */
 export interface MicroBatch {
@@ -37,19 +37,9 @@ export function drawBatch(task: Task, step: number, { seed, batch, accumulation 
   const total = totalWeight(samples)
   const count = batch / accumulation
   return Array.from({ length: accumulation }, (_, part) => samples.slice(part * count, (part + 1) * count)).flatMap(
-    (part) => byLength(task, part).map(([length, alike]) => microBatch(task, alike, length, total)),
+    (part) =>
+      Array.from(byPaddedLength(part, task.length), ([length, alike]) => microBatch(task, alike, length, total)),
   )
-}
-
-function byLength(task: Task, samples: readonly Sample[]): [length: number, alike: Sample[]][] {
-  const groups = new Map<number, Sample[]>()
-  for (const sample of samples) {
-    const length = paddedLength(sample.tokens.length, task.length)
-    const alike = groups.get(length)
-    if (alike) alike.push(sample)
-    else groups.set(length, [sample])
-  }
-  return [...groups].sort(([a], [b]) => a - b)
 }
 
 function microBatch(task: Task, samples: readonly Sample[], length: number, total: number): MicroBatch {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { applySettings, defineRecipe, phopQuickstart, resolveRecipe } from '../recipes/index.ts'
+import { applySettings, phopQuickstart, resolveRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import {
   appendMetrics,
@@ -104,16 +104,17 @@ describe('openRun', () => {
 
 describe('listRuns', () => {
   it('lists runs by name, names broken ones and passes over the rest', async () => {
-    const make = async (name: string) =>
-      (await createRun(defineRecipe({ ...recipe, name }), machine, { path: join(folder, name) })).path
+    const make = async (name: string) => (await createRun(recipe, machine, { path: join(folder, name) })).path
     const [b, a, broken] = [await make('b'), await make('a'), await make('broken')]
     await writeFile(join(broken, 'recipe.json'), '{')
     await mkdir(join(folder, 'other'))
+    await make('table/c')
     await writeFile(join(folder, 'file'), '')
     const found = await listRuns(folder)
     expect(found.runs.map(({ path }) => path)).toEqual([a, b])
     expect(found.broken).toEqual([{ path: broken, reason: expect.stringContaining('recipe.json: it is no JSON') }])
-    expect(await listRuns(join(folder, 'none'))).toEqual({ runs: [], broken: [] })
+    expect(found.folders).toEqual([{ path: join(folder, 'table'), count: 1 }])
+    expect(await listRuns(join(folder, 'none'))).toEqual({ runs: [], broken: [], folders: [] })
     await expect(listRuns(join(folder, 'file'))).rejects.toThrow(LatheError)
   })
 })

@@ -109,25 +109,45 @@ export async function openRun(path: string): Promise<Run> {
   }
 }
 
-/** Every run in a folder, by name, and the folders that began as a run but cannot be opened, with the reason. */
-export async function listRuns(folder: string): Promise<{ runs: Run[]; broken: { path: string; reason: string }[] }> {
+/** What a folder holds, by name. */
+export interface Runs {
+  readonly runs: Run[]
+  /** What began as a run but cannot be opened. */
+  readonly broken: { path: string; reason: string }[]
+  /** Folders that are no runs and hold some, as those of tables do. */
+  readonly folders: { path: string; count: number }[]
+}
+
+const isRun = (path: string): Promise<boolean> =>
+  stat(join(path, 'recipe.json')).then(
+    () => true,
+    () => false,
+  )
+
+/** Every run in a folder, and how many stand one folder deeper. A folder that does not exist holds none. */
+export async function listRuns(folder: string): Promise<Runs> {
   const names = await readdir(folder).catch((error) => {
     if (error.code === 'ENOENT') return []
     throw new LatheError(`${folder}: cannot list it: ${ioReason(error)}`)
   })
+  const folders: Runs['folders'] = []
   const runs: Run[] = []
   const broken: { path: string; reason: string }[] = []
   for (const name of names.sort()) {
     const path = join(folder, name)
-    const isRun = await stat(join(path, 'recipe.json')).catch(() => undefined)
-    if (isRun === undefined) continue
+    if (!(await isRun(path))) {
+      const inner = await readdir(path).catch(() => [])
+      const count = (await Promise.all(inner.map((one) => isRun(join(path, one))))).filter(Boolean).length
+      if (count > 0) folders.push({ path, count })
+      continue
+    }
     try {
       runs.push(await openRun(path))
     } catch (error) {
       broken.push({ path, reason: (error as Error).message })
     }
   }
-  return { runs, broken }
+  return { runs, broken, folders }
 }
 
 type RunFolder = Pick<Run, 'path'>

@@ -176,14 +176,15 @@ describe('answers', () => {
 
 describe('shortcuts', () => {
   it.each([
-    [2, 1, 10 / 100, 1],
-    [3, 1, 75 / 1000, 1], // 13 and 14 of the sums 0 to 27
+    [2, 1, 10 / 100, undefined], // the leading digits would be all
+    [3, 1, 75 / 1000, undefined], // 13 and 14 of the sums 0 to 27
     [2, 3, 1000 / 1e6, 100 / 1e4],
   ])('of %i numbers of %i digits are exact', (count, digits, frequent, leading) => {
     const { shortcuts, chance } = addition({ operands: [count], digits })
-    expect(shortcuts.map(({ name }) => name)).toEqual(['most frequent sum', 'leading digits'])
-    expect(shortcuts[0].accuracy).toBeCloseTo(frequent, 12)
-    expect(shortcuts[1].accuracy).toBeCloseTo(leading, 12)
+    const known = [['most frequent sum', frequent], ...(leading === undefined ? [] : [['leading digits', leading]])]
+    expect(shortcuts.map(({ name, accuracy }) => [name, accuracy])).toEqual(
+      known.map(([name, accuracy]) => [name, expect.closeTo(Number(accuracy), 12)]),
+    )
     expect(chance).toBeCloseTo(1 / (count * (10 ** digits - 1) + 1), 12)
   })
 

@@ -128,28 +128,31 @@ function create({ operands, digits, order, padding, longest = Math.max(...operan
     )
   }
 
+  const chance = mean((count) => 1 / (count * (10 ** digits - 1) + 1))
+  const leadingDigits = {
+    name: 'leading digits',
+    accuracy: mean((count) => mostFrequentSum(count, digits - 1)),
+    note: 'the leading digits are added, and for the rest the most frequent sum is taken',
+  }
   return {
     name: 'addition',
     vocabulary: padding === 'left' ? [...vocabulary, '<pad>'] : vocabulary,
     length: longest * (digits + 1) + answerLength,
     attention: 'causal',
-    chance: mean((count) => 1 / (count * (10 ** digits - 1) + 1)),
+    chance,
     shortcuts: [
       {
         name: 'most frequent sum',
         accuracy: mean((count) => mostFrequentSum(count, digits)),
         note: 'the sum that is most frequent for this many numbers',
       },
-      {
-        name: 'leading digits',
-        accuracy: mean((count) => mostFrequentSum(count, digits - 1)),
-        note: 'the leading digits are added, and for the rest the most frequent sum is taken',
-      },
+      ...(digits > 1 ? [leadingDigits] : []), // of one digit they are all
     ],
     sample: (key) => toSample(drawInSplit('addition', key, draw, (problem) => numbersIn(problem).sort())),
     score: ({ targets }, predictions) => targets.every((target, i) => target === -1 || predictions[i] === target),
     written: {
       promptLength,
+      chance,
       end,
       judge: (sample, answer) => textOf(answer) === textOf(sample.tokens.subarray(promptLength(sample))),
     },

@@ -44,6 +44,7 @@ export function behindDummy(task: Task): Task {
     tally: tally && ((sample, predictions) => tally.call(task, plain(sample), predictions.subarray(1))),
     written: written && {
       promptLength: (sample) => written.promptLength(plain(sample)) + 1,
+      chance: written.chance,
       end: written.end,
       judge: (sample, answer) => written.judge(plain(sample), answer),
     },

@@ -82,7 +82,7 @@ function create(task: Task, { prompt, slots }: SlotSettings): Task {
     vocabulary: withDummy(task),
     length,
     attention: task.attention,
-    chance: task.chance,
+    chance: written.chance,
     shortcuts: task.shortcuts,
     sample,
     parse(example) {

@@ -13,6 +13,10 @@ export interface Sizes {
 /** Pairs of entities on consecutive levels, of four: how many names there are. */
 export const edgesOf = (letters: number) => 3 * (letters / 4) ** 2
 
+/** Definitions that the query needs, of so many. */
+export const neededOf = (count: number, { distractors }: Pick<Sizes, 'distractors'>): number =>
+  Math.max(2, count - Math.round(distractors * count))
+
 /**
  * A random problem. The paper gives neither sizes nor a law (arXiv 2502.17416, A.1); this law is ours, after the two
  * examples of the paper and its poster, and after Ye et al. (arXiv 2407.20311):
@@ -32,7 +36,7 @@ export const edgesOf = (letters: number) => 3 * (letters / 4) ** 2
  */
 export function generate(random: RandomStream, sizes: Sizes): Problem {
   const count = sizes.minNodes + random.integer(sizes.maxNodes - sizes.minNodes + 1)
-  const needed = Math.max(2, count - Math.round(sizes.distractors * count))
+  const needed = neededOf(count, sizes)
   const names = drawNames(random, count, sizes.letters)
   const query = names[needed - 1]!
   let definitions: Definition[]

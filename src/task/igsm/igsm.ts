@@ -5,7 +5,7 @@ import type { RandomStream } from '../../tensor/random.ts'
 import { drawInSplit } from '../split.ts'
 import type { Example, Sample, Task, TaskDefinition } from '../task.ts'
 import { solve, template } from './definition.ts'
-import { edgesOf, generate } from './generate.ts'
+import { edgesOf, generate, neededOf } from './generate.ts'
 import { Notation, readProblem } from './notation.ts'
 
 const settings = z
@@ -106,7 +106,7 @@ function create(sizes: IgsmSettings): Task {
     vocabulary: notation.vocabulary,
     length: maxLength,
     attention: 'causal',
-    chance: 1 / modulus,
+    chance: modulus ** -neededOf(sizes.minNodes, sizes), // every value of the shortest solution, the names being known
     shortcuts: [],
     sample(key) {
       const { problem, solution } = drawInSplit('igsm', key, draw, ({ content }) => content)
@@ -115,6 +115,7 @@ function create(sizes: IgsmSettings): Task {
     score: ({ targets }, predictions) => targets.every((target, i) => target === -1 || predictions[i] === target),
     written: {
       promptLength,
+      chance: 1 / modulus,
       end,
       judge: ({ tokens }, answer) =>
         answer.at(-3) === equals && answer.at(-2) === tokens.at(-2) && answer.at(-1) === stop,

@@ -105,7 +105,7 @@ const psm: Primitive = {
   length: 18,
   // Half of the sums are differences, and a difference of two uniform values is 0 most often.
   chance: 1 / (2 * largestAddend),
-  shortcuts: [],
+  shortcuts: [{ name: 'signs ignored', accuracy: 1 / 4, note: 'both values added, whatever their signs' }],
   draw: drawPreschoolMath,
   answer: (words) => String(evaluate(words)),
   write: (words) => writeEquations(words, 'math'),
