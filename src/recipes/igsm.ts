@@ -19,16 +19,17 @@ export function igsmPaper(): Recipe {
   })
 }
 
-/** The same at a size for two cores: problems of 6 to 8 definitions in at most 128 tokens; sizes and optimizer are ours. */
+/** The same at a size for two cores: problems of 5 to 7 definitions in at most 128 tokens; sizes and optimizer are ours. */
 export function igsmLaptop(): Recipe {
   return defineRecipe({
     ...igsmPaper(),
     name: 'igsm-laptop',
-    description: 'i-GSM of 6 to 8 definitions: the paper at a size for two cores',
-    task: { name: 'igsm' },
+    description: 'i-GSM of 5 to 7 definitions: the paper at a size for two cores',
+    task: { name: 'igsm', minNodes: 5, maxNodes: 7, letters: 8 },
+    model: { plan: '1x8', dModel: 64, nHeads: 4, dFf: 256, positions: 'rope' },
     steps: 5000,
     batch: 32,
-    optimizer: { name: 'adamw', lr: 1e-3 },
+    optimizer: { name: 'adamw', lr: 3e-3 },
     evaluate: { every: 500, samples: 512, loops: [1], target: 0.99 },
     checkpoint: { every: 500, keep: 1 },
   })
@@ -55,6 +56,7 @@ export function igsmTheory(): Recipe {
       bias: true,
     },
     steps: 6000,
+    optimizer: { name: 'adamw', lr: 1e-3 },
     evaluate: { every: 500, samples: 512 },
   })
 }

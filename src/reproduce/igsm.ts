@@ -43,7 +43,8 @@ export const igsmTable: PublishedTable = {
       scale(
         igsmLaptop(),
         [
-          'Laptop scale: problems of 6 to 8 definitions with one or two names each, solutions by values alone, at most 128 tokens.',
+          'Laptop scale: problems of 5 to 7 definitions of up to two names each, over 8 letters; solutions by values alone, at ' +
+            'most 128 tokens; width 64 and 4 heads instead of 128 and 8.',
           laptopChoices,
         ],
         2048,
