@@ -37,7 +37,7 @@ def transformer(config, length):
             x_BTD = x_BTD + attention(p, f'{at}.self_attn', norm(p, f'{at}.input_layernorm', x_BTD))
             x_BTD = x_BTD + mlp(p, f'{at}.mlp', norm(p, f'{at}.post_attention_layernorm', x_BTD))
         logits_BTV = F.linear(norm(p, 'model.norm', x_BTD), p['lm_head.weight'])
-        losses = F.cross_entropy(logits_BTV.flatten(0, 1).float(), targets_BT.flatten(), reduction='none')
+        losses = F.cross_entropy(logits_BTV.flatten(0, 1).float(), targets_BT.flatten(), ignore_index=-1, reduction='none')
         return (losses * weights_BT.flatten()).sum()
 
     return loss

@@ -45,7 +45,8 @@ export function compileStep(
     new StepRunner(executor, trainingPrograms(config, length, { saveEvery }), { groups })
   if (recompute !== 'auto') return compile(recompute === 'none' ? undefined : recompute)
 
-  const bytesOf = (step: StepRunner) => executor.threads * step.main.schedule.arenaBytes
+  const bytesOf = ({ main: { schedule } }: StepRunner) =>
+    Math.min(executor.threads, schedule.groups) * schedule.arenaBytes
   const whole = compile()
   if (bytesOf(whole) <= budget) return whole
   const need = `sequences of ${length} tokens need ${size(bytesOf(whole))} on ${threads(executor)}, more than the ${size(budget)} there are for them`

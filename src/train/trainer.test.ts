@@ -114,6 +114,12 @@ describe('train', () => {
     expect(ours.contents).toEqual(theirs.contents)
   })
 
+  it('says that threads stand idle where a batch is cut into fewer groups', async () => {
+    const notes: string[] = []
+    await train(await newRun(), { executor: { ...executor, threads: 12 }, onNote: (note) => notes.push(note) })
+    expect(notes).toEqual(['a batch is cut into 8 groups, so 8 of 12 threads work: groups=12 employs them all'])
+  })
+
   it('goes on as the same run when it computes another part again', async () => {
     const through = await newRun({ model: { ...tiny.model, plan: '1x5' } })
     await train(through, { executor })

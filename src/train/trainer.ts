@@ -1,5 +1,5 @@
 import type { Evaluation } from '../eval/index.ts'
-import type { Executor } from '../executor/executor.ts'
+import { DEFAULT_GROUPS, type Executor } from '../executor/executor.ts'
 import type { FileSystem } from '../files/durable-file.ts'
 import type { ModelConfig } from '../model/config.ts'
 import {
@@ -10,6 +10,7 @@ import {
   parameterStore,
 } from '../model/parameters.ts'
 import { clipScale, learningRate, OptimizerRunner } from '../optim/index.ts'
+import type { ResolvedRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { BatchSource } from './batch-source.ts'
 import { type Checkpoint, listCheckpoints, loadCheckpoint, rewindRun } from './checkpoint.ts'
@@ -157,7 +158,11 @@ class Trainer {
       this.spent = session.spent = { tokens, flops }
       this.step = this.lastSave = this.saver.savedStep = session.step = saved.step
     }
-    const notes = [...(saved?.warnings ?? []), ...(await rewindRun(run, this.step))]
+    const notes = [
+      ...(saved?.warnings ?? []),
+      ...(await rewindRun(run, this.step)),
+      ...idleThreads(run.recipe, options),
+    ]
     for (const note of notes) options.onNote?.(note)
     const { evaluations, seconds } = await readHistory(run)
     this.evaluations.push(...evaluations)
@@ -336,4 +341,12 @@ class Trainer {
       run: run.path,
     }
   }
+}
+
+/** Threads that a batch is not cut for. */
+function idleThreads({ groups = DEFAULT_GROUPS }: ResolvedRecipe, { executor: { threads } }: TrainOptions): string[] {
+  if (threads <= groups) return []
+  return [
+    `a batch is cut into ${groups} groups, so ${groups} of ${threads} threads work: groups=${threads} employs them all`,
+  ]
 }

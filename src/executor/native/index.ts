@@ -140,7 +140,7 @@ export async function nativeReadRate(kib: number, threads: number): Promise<numb
 export interface NativeOptions {
   /** Default: LATHE_ISA, or the best that the CPU has. */
   readonly isa?: string
-  /** Default: bf16 where the CPU multiplies it faster (AMX, and vdpbf16ps on AMD), else f32. */
+  /** Default: bf16 where the CPU multiplies it faster (AMX, vdpbf16ps), else f32. */
   readonly precision?: Precision
   /** Default: all that the machine offers. */
   readonly threads?: number
