@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { lower } from '../compile/index.ts'
 import { input, output, parameter, state, trace } from '../graph/index.ts'
-import { append, embed, mul, reshape } from '../ops/index.ts'
+import { append, embed, linearCrossEntropy, mul, repeat, reshape, slice } from '../ops/index.ts'
 import { nativeExecutor, nativeIsBuilt, referenceExecutor } from './index.ts'
 
 const executors = [referenceExecutor(), ...(nativeIsBuilt() ? [nativeExecutor({ precision: 'f32', threads: 2 })] : [])]
@@ -22,6 +22,38 @@ describe.each(executors)('on $name', (executor) => {
     await expect(run([0, 4, 1])).rejects.toThrow('lookup: input ids holds 4 at 1; it must be from 0 to 3')
     await expect(run([0, 1, -1])).rejects.toThrow('holds -1 at 2')
     expect((await run([3, 0, 1])).y).toHaveLength(6)
+  })
+
+  it('ids cut out of an input, or handed to a loop, are checked, too', async () => {
+    const table = () => parameter('table', [4, 2])
+    const cut = trace('cut', () =>
+      output('y', embed(table(), reshape(slice(input('ids', [4, 1], 'i32'), 0, 1, 2), [2]))),
+    )
+    const turns = trace('turns', () => {
+      const scan = { ids: input('ids', [2, 2], 'i32') }
+      const { collected } = repeat({ count: 2, carry: {}, scan }, (_, { slices }) => ({
+        carry: {},
+        collect: { y: embed(table(), slices.ids) },
+      }))
+      output('y', collected.y)
+    })
+    const targets = trace('targets', () => {
+      const ids = input('ids', [2], 'i32')
+      const { losses } = linearCrossEntropy(embed(table(), ids), parameter('head', [5, 2]), ids)
+      output('y', losses)
+    })
+    for (const graph of [cut, turns, targets]) {
+      const program = lower(graph)
+      const executable = executor.compile(program)
+      const parameters = { table: new Float32Array(8), head: new Float32Array(10) }
+      const ids = new Int32Array(program.inputs[0].shape.reduce((a, b) => a * b, 1))
+      const run = () => executable.run({ count: 1, parameters, inputs: { ids } })
+      expect((await run()).y.length).toBeGreaterThan(0)
+      for (const wrong of [4, -1]) {
+        ids[1] = wrong
+        await expect(run()).rejects.toThrow(`${graph.name}: input ids holds ${wrong} at 1; it must be from 0 to 3`)
+      }
+    }
   })
 
   it('rows are not appended outside of their state', async () => {

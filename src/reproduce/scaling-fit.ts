@@ -42,8 +42,8 @@ export function fitLog(points: readonly { depth: number; accuracy: number }[]): 
 }
 
 /**
- * The ratio of two slopes with its 95 % confidence interval by Fieller's theorem (1954), the fits taken as independent;
- * no interval where the lower slope may be zero.
+ * The ratio of two slopes with its 95 % confidence interval by Fieller's theorem (1954); no interval where the lower slope
+ * may be zero. The fits are taken as independent: a row that stands in both makes the interval too wide, if anything.
  */
 export function slopeRatio(a: LogFit, b: LogFit): { ratio: number; interval?: readonly [low: number, high: number] } {
   const ratio = a.alpha / b.alpha
