@@ -6,6 +6,7 @@ import { nearest } from '../settings/nearest.ts'
 import { additionLaptop, additionPaper } from './addition.ts'
 import { igsmLaptop, igsmPaper, igsmTheory } from './igsm.ts'
 import { phopLaptop, phopPaper, phopQuickstart, phopTiny } from './phop.ts'
+import { primitive, primitiveNames } from './primitives.ts'
 import { defineRecipe, type Recipe, type RecipeInput } from './recipe.ts'
 import { sanfordLaptop, sanfordPaper } from './sanford.ts'
 
@@ -24,6 +25,7 @@ export const recipes: ReadonlyMap<string, () => Recipe> = new Map([
   ['igsm', igsmPaper],
   ['igsm-laptop', igsmLaptop],
   ['igsm-theory', igsmTheory],
+  ...primitiveNames.map((name) => [`primitives-${name}`, () => primitive(name)] as const),
 ])
 
 const extensions = ['.ts', '.js', '.json']

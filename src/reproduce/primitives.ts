@@ -2,11 +2,11 @@ import { primitive, type Recipe } from '../recipes/index.ts'
 import type { PublishedTable, Scale } from './table.ts'
 
 const models: readonly [title: string, recipe: Recipe][] = [
-  ['copying', primitive('copy', { kind: 'copy' })],
-  ['assignment, depth 0', primitive('assign-0', { kind: 'assign', depth: 0 })],
-  ['assignment, depth 1', primitive('assign-1', { kind: 'assign', depth: 1 })],
-  ['assignment, depth 2', primitive('assign-2', { kind: 'assign', depth: 2 })],
-  ['pre-school math', primitive('psm', { kind: 'psm' })],
+  ['copying', primitive('copy')],
+  ['assignment, depth 0', primitive('assign-0')],
+  ['assignment, depth 1', primitive('assign-1')],
+  ['assignment, depth 2', primitive('assign-2')],
+  ['pre-school math', primitive('psm')],
 ]
 
 const scale = (): Scale => ({
