@@ -48,11 +48,29 @@ T* external(napi_env env, napi_value value, const char* what) {
   return static_cast<T*>(data);
 }
 
+struct Device {
+  explicit Device(int threads) : pool(threads), workers(threads) {}
+  Pool pool;
+  std::vector<Worker> workers;
+  std::mutex busy;  // one run or reduction at a time
+};
+
+int64_t bytesOf(const Device&) { return 0; }
+int64_t bytesOf(const Executable& executable) { return executable.bytes(); }
+
+// The garbage collector is told what stands behind the handle: else it sees no reason to let go of it.
 template <class T>
 napi_value makeExternal(napi_env env, T* object) {
   napi_value value;
-  check(napi_create_external(env, object, [](napi_env, void* data, void*) { delete static_cast<T*>(data); }, nullptr, &value),
-        "external");
+  int64_t all;
+  const auto finalize = [](napi_env env, void* data, void*) {
+    int64_t all;
+    auto* object = static_cast<T*>(data);
+    napi_adjust_external_memory(env, -bytesOf(*object), &all);
+    delete object;
+  };
+  check(napi_create_external(env, object, finalize, nullptr, &value), "external");
+  napi_adjust_external_memory(env, bytesOf(*object), &all);
   return value;
 }
 
@@ -126,13 +144,6 @@ std::vector<Step> readSteps(Reader& in) {
   }
   return steps;
 }
-
-struct Device {
-  explicit Device(int threads) : pool(threads), workers(threads) {}
-  Pool pool;
-  std::vector<Worker> workers;
-  std::mutex busy;  // one run or reduction at a time
-};
 
 // Work for the pool, waited for on a thread of Node's own, with what must stay alive until it is done.
 struct Work {

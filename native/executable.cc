@@ -84,6 +84,13 @@ void Executable::reduce(int i, size_t begin, size_t end, float* into) {
   }
 }
 
+int64_t Executable::bytes() const {
+  size_t all = 0;
+  for (const Pack& p : schedule_.packs) all += schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N);
+  for (size_t bytes : bytes_[kSum]) all += bytes * static_cast<size_t>(groups_);
+  return static_cast<int64_t>(all);
+}
+
 void Executable::dropSums() {
   for (auto& group : sums_)
     for (size_t i = 0; i < group.size(); ++i) std::memset(group[i], 0, bytes_[kSum][i]);

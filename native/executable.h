@@ -29,6 +29,8 @@ class Executable {
   void reduce(int i, size_t begin, size_t end, float* into);
   // After a run that failed half-way: what was added since the last reduction counts for nothing.
   void dropSums();
+  // What it holds once every group has run.
+  int64_t bytes() const;
   size_t sums() const { return bytes_[kSum].size(); }
   size_t sumSize(int i) const { return bytes_[kSum][i] / 4; }
 
