@@ -146,6 +146,14 @@ export interface NativeOptions {
   readonly threads?: number
 }
 
+function startDevice(addon: Addon, threads: number): Handle {
+  try {
+    return addon.device(threads)
+  } catch (error) {
+    throw new LatheError(`cannot start ${threads} threads: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 const multipliesBf16 = ['amx', 'avx512bf16']
 
 /** The executor of choice on a machine where the addon is built. Throws a LatheError for what the CPU does not have. */
@@ -155,7 +163,7 @@ export function nativeExecutor(options: NativeOptions = {}): Executor {
   const precision = options.precision ?? (multipliesBf16.includes(variant) ? 'bf16' : 'f32')
   const threads = options.threads ?? availableParallelism()
   if (!Number.isInteger(threads) || threads < 1) throw new LatheError(`threads must be 1 or more, not ${threads}`)
-  const device = addon.device(threads)
+  const device = startDevice(addon, threads)
   return {
     name: 'native',
     isa: variant,
