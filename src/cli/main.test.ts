@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -192,6 +192,18 @@ describe('show and ls', () => {
     expect(stdout).toContain('1x2')
     const shown = JSON.parse((await call(['show', run, '--json'])).stdout)
     expect(shown.runs).toMatchObject([{ name: run, plan: '1x2', steps: 12, effectiveDepth: 2 }])
+  })
+
+  it('names a run whose settings are refused by now, and lists the rest', async () => {
+    const aged = join(folder, 'aged')
+    await cp(run, join(aged, 'good'), { recursive: true })
+    await cp(run, join(aged, 'bad'), { recursive: true })
+    const recipe = join(aged, 'bad', 'recipe.json')
+    await writeFile(recipe, (await readFile(recipe, 'utf8')).replace('"p": 1', '"p": 9'))
+    const { code, stdout, stderr } = await call(['ls', aged])
+    expect(stderr).toMatch(/^\S*bad: task phop: n = 8 is too short for p = 9[^\n]*\n$/)
+    expect([code, stdout.includes('good'), stdout.includes('bad')]).toEqual([0, true, false])
+    await rm(aged, { recursive: true })
   })
 
   it('names a folder that does not exist', async () => {

@@ -21,8 +21,10 @@ export function showCommand(): Command {
     .addOption(jsonFlag())
     .addHelpText('after', '\nExamples:\n  lathe show runs/phop-quickstart-*\n  lathe show --json')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
-      const runs = folders.length > 0 ? await Promise.all(folders.map(openRun)) : (await allRuns('runs')).runs
-      const compared = await Promise.all(runs.map(comparedRun))
+      const compared =
+        folders.length > 0
+          ? await Promise.all(folders.map(async (folder) => comparedRun(await openRun(folder))))
+          : (await allRuns('runs')).compared
       if (json) {
         emit({ runs: compared })
         return
@@ -43,8 +45,7 @@ export function lsCommand(): Command {
       const folder = given ?? 'runs'
       if (given !== undefined && (await stat(given).catch(() => undefined)) === undefined)
         throw new LatheError(`there is no folder ${given}`)
-      const { runs, folders } = await allRuns(folder)
-      const rows = await Promise.all(runs.map(comparedRun))
+      const { compared: rows, folders } = await allRuns(folder)
       if (json) return emit({ runs: rows.map(({ curve: _, sweep: __, ...row }) => row), folders })
       if (rows.length > 0) printTable(columns, rows)
       else if (folders.length === 0) process.stdout.write(`no runs in ${folder}\n`)
@@ -62,11 +63,21 @@ const columns = [
   { key: 'accuracy', title: 'accuracy', align: 'right', format: formatPercent },
 ] as const
 
-/** What a folder holds; runs that cannot be opened are named on stderr. */
-async function allRuns(folder: string): Promise<Runs> {
-  const found = await listRuns(folder)
-  for (const { reason } of found.broken) process.stderr.write(`${reason}\n`)
-  return found
+/** What a folder holds; runs that cannot be opened, or hold what Lathe refuses by now, are named on stderr. */
+async function allRuns(folder: string): Promise<Pick<Runs, 'folders'> & { compared: ComparedRun[] }> {
+  const { runs, broken, folders } = await listRuns(folder)
+  const reasons = broken.map(({ reason }) => reason)
+  const compared: ComparedRun[] = []
+  for (const run of runs) {
+    try {
+      compared.push(await comparedRun(run))
+    } catch (error) {
+      if (!(error instanceof LatheError)) throw error
+      reasons.push(`${run.path}: ${error.message}`)
+    }
+  }
+  for (const reason of reasons) process.stderr.write(`${reason}\n`)
+  return { compared, folders }
 }
 
 async function comparedRun(run: Run): Promise<ComparedRun> {
