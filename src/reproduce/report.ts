@@ -103,7 +103,7 @@ function seedsOf(rows: readonly SummaryRow[]): string {
 }
 
 const foot = ({ commits, machines }: Summary, { command, date }: Provenance) =>
-  `${date}, \`${command}\`. Trained at commit ${commits.join(' and ')}, on ${machines.join(' and on ')}.`
+  `${date}, \`${command}\`. Trained at ${commits.length > 1 ? 'commits' : 'commit'} ${commits.join(', ')}; on ${machines.join('; on ')}.`
 
 /** The Markdown page, and the figures that it shows from beside it, by file name: of each model the hardest column. */
 export function markdownReport(

@@ -175,7 +175,7 @@ describe('the page', () => {
   it('says what the rows were trained with, not what printed them', () => {
     const { markdown } = markdownReport(summarize(table, scale, seen), provenance, 'mine')
     expect(markdown.trimEnd().split('\n').at(-1)).toBe(
-      '2026-01-01, `lathe reproduce t`. Trained at commit 0123456, on a CPU, native avx2, f32, 1 thread and on a CPU, native ' +
+      '2026-01-01, `lathe reproduce t`. Trained at commit 0123456; on a CPU, native avx2, f32, 1 thread; on a CPU, native ' +
         'avx2, f32, 2 threads.',
     )
   })
