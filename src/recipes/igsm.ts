@@ -20,17 +20,17 @@ export function igsmPaper(): Recipe {
 }
 
 /**
- * The same at a size for two cores: problems of 3 to 6 definitions in at most 128 tokens; sizes and optimizer are ours. The
+ * The same at a size for two cores: problems of 3 to 5 definitions in at most 128 tokens; sizes and optimizer are ours. The
  * small problems are what arithmetic is learned from: without them it is at chance for thousands of updates (results/LOG.md).
  */
 export function igsmLaptop(): Recipe {
   return defineRecipe({
     ...igsmPaper(),
     name: 'igsm-laptop',
-    description: 'i-GSM of 3 to 6 definitions: the paper at a size for two cores',
-    task: { name: 'igsm', minNodes: 3, maxNodes: 6, letters: 8, steps: 'full' },
+    description: 'i-GSM of 3 to 5 definitions: the paper at a size for two cores',
+    task: { name: 'igsm', minNodes: 3, maxNodes: 5, letters: 8, steps: 'full' },
     model: { plan: '1x8', dModel: 64, nHeads: 4, dFf: 256, positions: 'rope' },
-    steps: 4000,
+    steps: 8000,
     batch: 32,
     optimizer: { name: 'adamw', lr: 3e-3 },
     evaluate: { every: 500, samples: 512, loops: [1], target: 0.99 },
