@@ -2,6 +2,7 @@
  * What this machine could do at most: multiply-adds a second, and bytes read a second from each level of memory.
  */
 import { type Executor, nativePeak, nativeReadRate } from '../executor/index.ts'
+import { mostDrift } from './measure.ts'
 
 /** What every thread reads again and again, in KiB: small enough for its level and too large for the one before. */
 const workingSets = {
@@ -33,7 +34,6 @@ export async function measureCeilings({ name, threads }: Executor): Promise<Ceil
 }
 
 const leastAmxPerCore = 2.2e12
-const mostDrift = 0.05
 
 /** Why what was measured on this machine should not be quoted, in words; empty where it was steady. */
 export function noise(

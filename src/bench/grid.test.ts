@@ -10,6 +10,7 @@ const point = (value: number, picosecondsPerFlop: number, rest: Partial<GridPoin
   batch: 2,
   milliseconds: 1,
   picosecondsPerFlop,
+  drift: 0,
   ...rest,
 })
 

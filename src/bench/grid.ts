@@ -2,7 +2,7 @@
  * How the cost of a FLOP depends on the shapes: a grid of factors of 2 around two models, one axis at a time.
  */
 import type { Executor } from '../executor/index.ts'
-import { median, timeRuns } from './measure.ts'
+import { driftOf, median, timeRuns } from './measure.ts'
 import { namedSizes, type Sizes, transformerModel } from './models.ts'
 import { BenchStep, drawStep } from './step.ts'
 
@@ -34,6 +34,7 @@ export interface GridPoint extends GridPlace {
   /** Of a run: forward, backward and the sum of the gradients. The optimizer costs by parameters, not by FLOPs. */
   readonly milliseconds: number
   readonly picosecondsPerFlop: number
+  readonly drift: number
 }
 
 /** A point with its neighbour on the axis that does a FLOP fastest, and how many times as long this one takes. */
@@ -65,7 +66,7 @@ export function sizesAt({ base, axis, value }: GridPlace): Sizes {
 export interface GridOptions {
   readonly executor: Executor
   readonly seed: number
-  /** Time of a point's runs; three are the least. */
+  /** Time of a point's runs; four are the least. */
   readonly seconds: number
   /** Operations of a run, about: as many sequences as make them. Default: 2e10. */
   readonly flops?: number
@@ -80,8 +81,9 @@ export async function timePoint(place: GridPlace, options: GridOptions): Promise
   const one = new BenchStep(model, drawStep(model, 1, seed), executor)
   const batch = threads * Math.ceil(flops / one.flops / threads)
   const step = new BenchStep(model, drawStep(model, batch, seed), executor)
-  const milliseconds = median(await timeRuns(() => step.gradients(), { least: 3, seconds }))
-  return { ...place, batch, milliseconds, picosecondsPerFlop: (1e9 * milliseconds) / step.flops }
+  const times = await timeRuns(() => step.gradients(), { least: 4, seconds })
+  const milliseconds = median(times)
+  return { ...place, batch, milliseconds, picosecondsPerFlop: (1e9 * milliseconds) / step.flops, drift: driftOf(times) }
 }
 
 /** Compares every point with its neighbours on its axis. */

@@ -29,6 +29,15 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)]
 }
 
+/** Median of the second half of runs over that of the first, minus 1: how steady the machine was. */
+export function driftOf(times: readonly number[]): number {
+  const half = Math.ceil(times.length / 2)
+  return median(times.slice(half)) / median(times.slice(0, half)) - 1
+}
+
+/** A drift beyond which a time should not be quoted. */
+export const mostDrift = 0.05
+
 export interface StepTiming {
   readonly msPerStep: number
   readonly teraflops: number

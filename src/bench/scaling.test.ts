@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { chooseExecutor } from '../executor/index.ts'
+import { driftOf } from './measure.ts'
 import { transformerModel } from './models.ts'
 import { fitAffine, scaleLoops, scaleThreads } from './scaling.ts'
 
@@ -17,6 +18,11 @@ describe('fitAffine', () => {
     expect(residuals[1]).toBeLessThan(-0.01)
     expect(residuals[1]).toBeGreaterThan(-0.02)
   })
+})
+
+it('driftOf is how the later runs differ from the earlier', () => {
+  expect(driftOf([10, 10, 30, 11, 11, 11])).toBeCloseTo(0.1, 12)
+  expect(driftOf([10, 12])).toBeCloseTo(0.2, 12)
 })
 
 describe('on this machine', () => {

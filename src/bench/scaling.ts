@@ -2,7 +2,7 @@
  * How the time of a training step grows with loops, with threads, and without tied weights.
  */
 import { chooseExecutor, type Executor, type ExecutorChoice } from '../executor/index.ts'
-import { median, timeRuns } from './measure.ts'
+import { driftOf, median, timeRuns } from './measure.ts'
 import { namedSizes, type Sizes, transformerModel } from './models.ts'
 import type { NamedModel } from './named-model.ts'
 import { BenchStep, drawStep } from './step.ts'
@@ -40,7 +40,12 @@ export function fitAffine(points: readonly { readonly x: number; readonly y: num
 export const loopCounts: readonly number[] = [1, 2, 4, 8, 16, 32, 64]
 
 export interface LoopScaling {
-  readonly points: readonly { readonly loops: number; readonly msPerStep: number; readonly residual: number }[]
+  readonly points: readonly {
+    readonly loops: number
+    readonly msPerStep: number
+    readonly residual: number
+    readonly drift: number
+  }[]
   /** Milliseconds of a step that no loop has a part in, and of each loop. */
   readonly intercept: number
   readonly slope: number
@@ -52,13 +57,15 @@ export async function scaleLoops(
   counts = loopCounts,
   sizes: Omit<Sizes, 'plan'> = { ...namedSizes.L, batch: 8 },
 ): Promise<LoopScaling> {
-  const times: { x: number; y: number }[] = []
+  const times: { x: number; y: number; drift: number }[] = []
   for (const loops of counts) {
     const model = transformerModel(`1x${loops}`, { ...sizes, plan: `1x${loops}` })
-    times.push({ x: loops, y: (await timeModelStep(model, options)).msPerStep })
+    const { msPerStep: y, drift } = await timeModelStep(model, options)
+    times.push({ x: loops, y, drift })
   }
   const { intercept, slope, residuals } = fitAffine(times)
-  return { points: times.map(({ x, y }, i) => ({ loops: x, msPerStep: y, residual: residuals[i] })), intercept, slope }
+  const points = times.map(({ x, y, drift }, i) => ({ loops: x, msPerStep: y, residual: residuals[i], drift }))
+  return { points, intercept, slope }
 }
 
 export interface ThreadScaling {
@@ -66,6 +73,8 @@ export interface ThreadScaling {
   readonly one: number
   readonly all: number
   readonly speedup: number
+  /** The greater of the two in size. */
+  readonly drift: number
 }
 
 /** The same step on one thread and on all of them. */
@@ -74,16 +83,18 @@ export async function scaleThreads(
   choice: ExecutorChoice,
   options: ScalingOptions,
 ): Promise<ThreadScaling> {
-  const { msPerStep: all } = await timeModelStep(model, options)
+  const all = await timeModelStep(model, options)
   const executor = chooseExecutor({ ...choice, threads: 1 })
-  const { msPerStep: one } = await timeModelStep(model, { ...options, executor })
-  return { one, all, speedup: one / all }
+  const one = await timeModelStep(model, { ...options, executor })
+  const drift = Math.max(Math.abs(one.drift), Math.abs(all.drift))
+  return { one: one.msPerStep, all: all.msPerStep, speedup: one.msPerStep / all.msPerStep, drift }
 }
 
 export interface TiedCost {
   readonly msPerStep: number
   /** Bytes that building the step and running it once added to what the process holds. */
   readonly bytes: number
+  readonly drift: number
 }
 
 /** L beside the same FLOPs with weights of their own for every layer. */
@@ -104,5 +115,6 @@ async function timeModelStep(model: NamedModel, { executor, seed, seconds }: Sca
   const step = new BenchStep(model, drawStep(model, model.batch, seed), executor)
   await step.train()
   const bytes = process.memoryUsage.rss() - before
-  return { msPerStep: median(await timeRuns(() => step.train(), { least: 3, seconds })), bytes }
+  const times = await timeRuns(() => step.train(), { least: 4, seconds })
+  return { msPerStep: median(times), bytes, drift: driftOf(times) }
 }

@@ -13,8 +13,8 @@ import {
 } from '../bench/grid.ts'
 import type { Executor } from '../executor/index.ts'
 import { benchGridFigure } from '../report/bench-grid.ts'
-import { type Block, type Measured, sentence, table } from './bench-page.ts'
-import { formatFlopRate, formatMs } from './bench-tables.ts'
+import { type Block, legend, type Measured, sentence, table } from './bench-page.ts'
+import { formatDrift, formatFlopRate, formatMs } from './bench-tables.ts'
 
 export interface GridFlags {
   readonly executor: Executor
@@ -44,6 +44,10 @@ export async function measureGrid({ say, ...options }: GridFlags): Promise<Measu
     title: 'What a FLOP costs at many shapes',
     json: { grid },
     blocks: [
+      legend(
+        'Forward, backward and the sum of the gradients, of batches of about as many FLOPs. Beside neighbour: the time of a FLOP ' +
+          'over that of the faster neighbour on the axis. Noisy: the two halves of the runs differ by over 5 %.',
+      ),
       ...gridBases.map((base) =>
         gridTable(
           base,
@@ -67,6 +71,7 @@ function gridTable(base: string, points: readonly ComparedPoint[]): Block {
       { key: 'milliseconds', title: 'time', align: 'right', format: formatMs },
       { key: 'rate', title: 'rate', align: 'right', format: formatFlopRate },
       { key: 'ratio', title: 'beside neighbour', align: 'right', format: (ratio: number) => `${ratio.toFixed(2)}×` },
+      { key: 'drift', title: 'machine', format: formatDrift },
       { key: 'cliff', title: '', format: (cliff: boolean) => (cliff ? 'cliff' : '') },
     ],
     rows,

@@ -29,6 +29,9 @@ export const table = <R>(columns: readonly Column<R>[], rows: readonly R[]): Blo
 
 export const sentence = (text: string): Block => ({ text, markdown: text })
 
+/** What the columns are, which a page says and a terminal does not repeat. */
+export const legend = (text: string): Block => ({ markdown: text })
+
 export const printedText = (blocks: readonly Block[]): string =>
   blocks.flatMap(({ text }) => (text === undefined ? [] : [`${text}\n`])).join('\n')
 

@@ -14,14 +14,21 @@ vi.mock(import('../bench/grid.ts'), async (original) => ({
   ...(await original()),
   timePoint: async (place) => {
     const picosecondsPerFlop = place.base === 'S' && place.axis === 'length' && place.value === 17 ? 4 : 1
-    return { ...place, batch: 2, milliseconds: 20, picosecondsPerFlop }
+    return { ...place, batch: 2, milliseconds: 20, picosecondsPerFlop, drift: place.value === 33 ? 0.1 : 0.01 }
   },
 }))
 vi.mock(import('../bench/scaling.ts'), async (original) => ({
   ...(await original()),
-  scaleLoops: async () => ({ points: [{ loops: 1, msPerStep: 10, residual: -0.02 }], intercept: 3, slope: 6.8 }),
-  scaleThreads: async () => ({ one: 20, all: 10, speedup: 2 }),
-  compareUntied: async () => ({ tied: { msPerStep: 10, bytes: 4e7 }, untied: { msPerStep: 10, bytes: 8e7 } }),
+  scaleLoops: async () => ({
+    points: [{ loops: 1, msPerStep: 10, residual: -0.02, drift: -0.2 }],
+    intercept: 3,
+    slope: 6.8,
+  }),
+  scaleThreads: async () => ({ one: 20, all: 10, speedup: 2, drift: 0 }),
+  compareUntied: async () => ({
+    tied: { msPerStep: 10, bytes: 4e7, drift: 0 },
+    untied: { msPerStep: 10, bytes: 8e7, drift: 0 },
+  }),
 }))
 
 const options = { executor: referenceExecutor(), seed: 0, seconds: 1, say: () => {} }
@@ -40,11 +47,13 @@ it('the grid is a table and a figure a base, and names its cliffs', async () => 
   expect(said).toHaveLength(gridPlaces().length)
   expect((measured.json as { grid: object[] }).grid).toHaveLength(gridPlaces().length)
   const text = printedText(measured.blocks)
-  expect(text).toMatch(/T 17 +2 +20\.0 ms +250 GFLOP\/s +4\.00× +cliff/)
+  expect(text).toMatch(/T 17 +2 +20\.0 ms +250 GFLOP\/s +4\.00× +steady +cliff/)
+  expect(text).toMatch(/T 33 .* noisy/)
   expect(text).toContain('S T 17 (4.0× 16)')
   const { page, files } = await pageOf(measured)
   expect(files).toEqual(['bench-P.svg', 'bench-S.svg', 'bench.md'])
-  expect(page).toContain('# What a FLOP costs at many shapes\n\nFacts.\n\n| S with |')
+  expect(page).toContain('# What a FLOP costs at many shapes\n\nFacts.\n\nForward, backward and the sum')
+  expect(page).toContain('\n\n| S with |')
   expect(page).toContain('](bench-S.svg)')
 })
 
@@ -53,6 +62,7 @@ it('scaling is the fit, the threads and the memory', async () => {
   expect(measured.json).toMatchObject({ loops: { intercept: 3 }, threads: { S: { speedup: 2 }, L: { one: 20 } } })
   const text = printedText(measured.blocks)
   expect(text).toContain('Fitted: 3.0 ms + 6.8 ms a loop; the furthest point is 2.0 % off the line.')
+  expect(text).toMatch(/^ +1 +10\.0 ms +−2\.0 % +noisy$/m)
   expect(text).toContain('L takes 1.000× the time and 0.50× the memory.')
   expect((await pageOf(measured)).files).toEqual(['bench-loops.svg', 'bench.md'])
 })

@@ -6,9 +6,11 @@ import { compareUntied, scaleLoops, scaleThreads, type ThreadScaling } from '../
 import { benchLoopsFigure } from '../report/bench-loops.ts'
 import { formatCount } from '../report/format.ts'
 import type { GridFlags } from './bench-grid.ts'
-import { type Measured, sentence, table } from './bench-page.ts'
-import { formatMs } from './bench-tables.ts'
+import { legend, type Measured, sentence, table } from './bench-page.ts'
+import { formatDrift, formatMs } from './bench-tables.ts'
 import type { CommonFlags } from './options.ts'
+
+const machine = { key: 'drift', title: 'machine', format: formatDrift } as const
 
 export interface ScalingFlags extends GridFlags {
   readonly models: readonly NamedModel[]
@@ -32,11 +34,16 @@ export async function measureScaling({ models, flags, say, ...options }: Scaling
     title: 'How a training step scales',
     json: { loops, threads, tied, untied },
     blocks: [
+      legend(
+        'One layer of L looped, 8 sequences a step. Fit: fitted over measured, minus 1. Noisy: the two halves of the runs differ ' +
+          'by over 5 %.',
+      ),
       table(
         [
           { key: 'loops', title: 'loops', align: 'right' },
           { key: 'msPerStep', title: 'time', align: 'right', format: formatMs },
           { key: 'residual', title: 'fit', align: 'right', format: signed },
+          machine,
         ],
         loops.points,
       ),
@@ -57,6 +64,7 @@ export async function measureScaling({ models, flags, say, ...options }: Scaling
           { key: 'one', title: 'one thread', align: 'right', format: formatMs },
           { key: 'all', title: `${options.executor.threads} threads`, align: 'right', format: formatMs },
           { key: 'speedup', title: 'speedup', align: 'right', format: (x: number) => `${x.toFixed(2)}×` },
+          machine,
         ],
         Object.entries(threads).map(([model, times]) => ({ model, ...times })),
       ),
@@ -65,6 +73,7 @@ export async function measureScaling({ models, flags, say, ...options }: Scaling
           { key: 'plan', title: 'the same FLOPs' },
           { key: 'msPerStep', title: 'time', align: 'right', format: formatMs },
           { key: 'bytes', title: 'memory added', align: 'right', format: megabytes },
+          machine,
         ],
         [
           { plan: '1x8, one layer (L)', ...tied },

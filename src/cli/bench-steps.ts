@@ -7,7 +7,7 @@ import { type ModelTiming, timeModel } from '../bench/model-timing.ts'
 import type { NamedModel } from '../bench/named-model.ts'
 import type { Peer, PeerResult } from '../bench/peers.ts'
 import type { Executor } from '../executor/index.ts'
-import { type Block, type Measured, sentence } from './bench-page.ts'
+import { type Block, legend, type Measured, sentence } from './bench-page.ts'
 import {
   ceilingsTable,
   describeFailure,
@@ -57,6 +57,10 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
       ...(ceilings ? ceilingsTable(ceilings, executor) : []),
       productsTable(products, ceiling),
       timingsTable(timings),
+      legend(
+        'A step is forward, backward, clipping and AdamW; its rate is that of its matrix products, of ceiling that beside the ' +
+          'multiply-add above; tokens are those of the batch. Noisy: two rounds of runs differ by over 5 %.',
+      ),
       ...noiseSentences(timings),
       ...(peers ? peersTable(timings, peers) : []),
     ],

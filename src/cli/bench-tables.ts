@@ -3,6 +3,7 @@
  */
 import type { Ceilings } from '../bench/ceilings.ts'
 import type { Checked } from '../bench/check.ts'
+import { mostDrift } from '../bench/measure.ts'
 import type { ModelTiming } from '../bench/model-timing.ts'
 import type { Peer, PeerResult } from '../bench/peers.ts'
 import type { Executor } from '../executor/index.ts'
@@ -10,6 +11,7 @@ import { formatCount, formatPercent, formatRate } from '../report/format.ts'
 import { type Block, sentence, table } from './bench-page.ts'
 
 export const formatMs = (ms: number): string => `${ms.toFixed(1)} ms`
+export const formatDrift = (drift: number): string => (Math.abs(drift) > mostDrift ? 'noisy' : 'steady')
 export const formatFlopRate = (rate: number): string => formatRate(rate, 'FLOP')
 
 export function ceilingsTable(ceilings: Ceilings, { isa }: Executor): Block[] {
