@@ -105,7 +105,7 @@ function seedsOf(rows: readonly SummaryRow[]): string {
 const foot = ({ commits, machines }: Summary, { command, date }: Provenance) =>
   `${date}, \`${command}\`. Trained at ${commits.length > 1 ? 'commits' : 'commit'} ${commits.join(', ')}; on ${machines.join('; on ')}.`
 
-/** The Markdown page, and the figures that it shows from beside it, by file name: of each model the hardest column. */
+/** The Markdown page, and the figures that it shows from beside it, by file name: of each model the hardest column that the paper has, too. */
 export function markdownReport(
   summary: Summary,
   provenance: Provenance,
@@ -121,7 +121,11 @@ export function markdownReport(
     figures[file] = svg
     return `![${caption}](${file})`
   }
-  const hardest = scale.models.flatMap((_, model) => scale.columns.findLast((column) => column.model === model) ?? [])
+  const hardest = scale.models.flatMap((_, model) => {
+    const own = scale.columns.filter((column) => column.model === model)
+    const beside = own.filter(({ title, like }) => table.published.columns.includes(like ?? title))
+    return beside.at(-1) ?? own.at(-1) ?? []
+  })
   const markdown = [
     `# ${table.title}`,
     `After ${table.source}. ${scale.notes.join(' ')}`,
