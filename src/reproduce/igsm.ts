@@ -11,7 +11,8 @@ const scale = (
 ): Scale => ({
   notes: [
     ...notes,
-    'Final answer: the last value of a solution that the model writes greedily; what the paper measures is not stated.',
+    'Final answer: the last value of a solution that the model writes greedily; what the paper measures is not stated. ' +
+      'Other numbers of loops are measured by whole solutions.',
   ],
   rows: plans.map((plan) => ({ plan })),
   models: [model],

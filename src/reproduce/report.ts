@@ -158,14 +158,13 @@ const loopedRows = ({ rows }: Summary, model: number) => rows.filter((row) => ro
 function sweepFigure(summary: Summary, model: number): string | undefined {
   const looped = loopedRows(summary, model)
   if (looped.length === 0) return undefined
-  const { title } = summary.scale.columns.find((column) => column.model === model)!
   return loopSweepFigure({
     series: looped.map((row) => ({
       label: row.plan,
       points: row.sweeps[model],
       trainedLoops: asPlanned(LoopPlan.parse(row.plan)).loops,
     })),
-    chance: summary.levels[title].chance,
+    chance: summary.chances[model],
     references: [],
   })
 }

@@ -50,6 +50,8 @@ export interface Summary {
   /** What the runs were trained with: every commit, and every machine with its executor. */
   readonly commits: readonly string[]
   readonly machines: readonly string[]
+  /** What a blind guess has on what each model is trained on, which is what sweeps measure. */
+  readonly chances: readonly number[]
   /** By the column's title. */
   readonly levels: Readonly<
     Record<string, { chance: number; shortcuts: readonly { name: string; accuracy: number }[] }>
@@ -79,6 +81,7 @@ export function summarize(
     trainings: { done: results.length, of },
     commits: distinct(environments.map(({ commit, lathe }) => commit?.slice(0, 7) ?? `of release ${lathe}`)),
     machines: distinct(environments.map(machineText)),
+    chances: scale.models.map(({ task }) => createTask(task).chance),
     levels: Object.fromEntries(levels),
   }
 }
