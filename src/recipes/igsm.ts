@@ -21,7 +21,7 @@ export function igsmPaper(): Recipe {
 
 /**
  * The same at a size for two cores: problems of 3 to 5 definitions in at most 128 tokens; sizes and optimizer are ours. The
- * small problems are what arithmetic is learned from: without them it is at chance for thousands of updates (results/LOG.md).
+ * small problems are what arithmetic is learned from: without them it was still near chance after 2,500 updates (results/LOG.md).
  */
 export function igsmLaptop(): Recipe {
   return defineRecipe({
