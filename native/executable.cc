@@ -12,15 +12,16 @@ namespace {
 // Zeroed arrays, each on cache lines of its own, in one block that begins with the first: all of them or none.
 template <class T>
 std::vector<T*> zeroed(const std::vector<size_t>& sizes) {
+  const auto lines = [](size_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<T*> parts(sizes.size());
   size_t total = 0;
-  for (size_t bytes : sizes) total += (bytes + 63) / 64 * 64;
+  for (size_t bytes : sizes) total += lines(bytes);
   void* data = nullptr;
   if (total == 0) return parts;
   if (posix_memalign(&data, 64, total) != 0) throw std::bad_alloc();
   std::memset(data, 0, total);
   char* at = static_cast<char*>(data);
-  for (size_t i = 0; i < sizes.size(); at += (sizes[i++] + 63) / 64 * 64) parts[i] = reinterpret_cast<T*>(at);
+  for (size_t i = 0; i < sizes.size(); at += lines(sizes[i++])) parts[i] = reinterpret_cast<T*>(at);
   return parts;
 }
 
@@ -34,9 +35,7 @@ void release(const std::vector<T*>& parts) {
 Executable::Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups)
     : schedule_(std::move(schedule)), groups_(groups), sums_(groups) {
   for (int m = 0; m < kMemories; ++m) bytes_[m] = bytes[m];
-  std::vector<size_t> sizes;
-  for (const Pack& p : schedule_.packs) sizes.push_back(schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N));
-  packs_ = zeroed<void>(sizes);
+  packs_ = zeroed<void>(packSizes());
 }
 
 Executable::~Executable() {
@@ -84,9 +83,15 @@ void Executable::reduce(int i, size_t begin, size_t end, float* into) {
   }
 }
 
+std::vector<size_t> Executable::packSizes() const {
+  std::vector<size_t> sizes;
+  for (const Pack& p : schedule_.packs) sizes.push_back(schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N));
+  return sizes;
+}
+
 int64_t Executable::bytes() const {
   size_t all = 0;
-  for (const Pack& p : schedule_.packs) all += schedule_.kernels->packedBytes(schedule_.precision, p.K, p.N);
+  for (size_t bytes : packSizes()) all += bytes;
   for (size_t bytes : bytes_[kSum]) all += bytes * static_cast<size_t>(groups_);
   return static_cast<int64_t>(all);
 }

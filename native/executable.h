@@ -35,6 +35,8 @@ class Executable {
   size_t sumSize(int i) const { return bytes_[kSum][i] / 4; }
 
  private:
+  std::vector<size_t> packSizes() const;
+
   Schedule schedule_;
   std::vector<size_t> bytes_[kMemories];  // of one sequence, per array
   int groups_;

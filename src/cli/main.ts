@@ -21,8 +21,6 @@ const verbs: Readonly<Record<string, () => Promise<Command>>> = {
   ls: async () => (await import('./show.ts')).lsCommand(),
 }
 
-const isVerb = (name: string) => Object.hasOwn(verbs, name)
-
 /** The command line with every verb, as `lathe --help` lists them, or with `only` that one. */
 export async function program(only?: string): Promise<Command> {
   const lathe = new Command('lathe')
@@ -34,7 +32,7 @@ export async function program(only?: string): Promise<Command> {
       'after',
       '\nEvery verb has --help with examples, and --json.\nPlans: 12, 1x12 (one layer, twelve times), 4,4x4,4.',
     )
-  const wanted = only !== undefined && isVerb(only) ? [verbs[only]] : Object.values(verbs)
+  const wanted = only !== undefined && Object.hasOwn(verbs, only) ? [verbs[only]] : Object.values(verbs)
   for (const verb of wanted) lathe.addCommand(await verb())
   return lathe
 }
