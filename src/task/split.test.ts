@@ -54,6 +54,19 @@ describe('drawInSplit', () => {
     expect(splitOf([drawn.id])).toBe('validation')
   })
 
+  it('holds out nothing whose content is null', () => {
+    const odd = (split: Split, index: number) =>
+      drawInSplit(
+        't',
+        { ...key, split, index },
+        (random) => random.integer(1000),
+        (drawn) => (drawn % 2 === 0 ? null : [drawn]),
+      )
+    const drawn = (split: Split) => Array.from({ length: 200 }, (_, index) => odd(split, index))
+    expect(drawn('train').filter((one) => one % 2 === 0).length).toBeGreaterThan(80)
+    for (const split of ['validation', 'test'] as const) expect(drawn(split).filter((one) => one % 2 === 0)).toEqual([])
+  })
+
   it('depends on seed, task, split and index', () => {
     const draw = (task: string, change: object) =>
       drawInSplit(task, { ...key, ...change }, (random) => [random.uint32()], identity)[0]

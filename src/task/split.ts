@@ -28,18 +28,19 @@ export function splitOf(content: ArrayLike<number>): Split {
 /**
  * Draws from the stream of (seed, task, split, index) until what is drawn belongs to the split that `key` asks for, so
  * that no training index can reach a held-out sequence. `contentOf` says what makes two draws the same: the tokens, or
- * a template. Throws a LatheError after 1000 draws in vain.
+ * a template; null says that such draws are never held out. Throws a LatheError after 1000 draws in vain.
  */
 export function drawInSplit<T>(
   task: string,
   key: SampleKey,
   draw: (random: RandomStream) => T,
-  contentOf: (drawn: T) => ArrayLike<number>,
+  contentOf: (drawn: T) => ArrayLike<number> | null,
 ): T {
   const random = new RandomStream(key.seed, 'task', task, key.split, key.index)
   for (let i = 0; i < maxDraws; i++) {
     const drawn = draw(random)
-    if (splitOf(contentOf(drawn)) === key.split) return drawn
+    const content = contentOf(drawn)
+    if ((content === null ? 'train' : splitOf(content)) === key.split) return drawn
   }
   throw new LatheError(
     `task ${task}: none of ${maxDraws} draws belongs to its ${key.split} split: there are too few sequences, so make them longer or the alphabet larger`,
