@@ -28,8 +28,8 @@ export const neededOf = (count: number, { distractors }: Pick<Sizes, 'distractor
  *   always are. Needed nodes are linked from the query, the last of them, down: each has 1 to `operands` operands among
  *   those before it, and where no later node uses the one just before it, that is one of them. So the query needs them
  *   all. Distractors are over any nodes before them, the query among these;
- * - expressions: one operand is copied, two are added or subtracted, more are added. Half of them have a constant
- *   besides, as a last summand or as the factor of all, and never one that changes nothing;
+ * - expressions: half of them copy one operand or add several. A quarter multiply that by a constant. A quarter are one
+ *   operand and a constant, or the difference of two; of more it is the sum again. No constant changes nothing;
  * - as a function of the constant the query is a · constant + b; unless a has an inverse, the expressions are drawn
  *   again. So every answer is as likely as any other, even to whoever knows all but the constant;
  * - the order of the definitions is uniform.
@@ -74,11 +74,12 @@ function drawDefinitions(random: RandomStream, names: string[], needed: number, 
 }
 
 function drawExpression(random: RandomStream, names: string[], modulus: number): Omit<Definition, 'name'> {
-  const sign = names.length === 2 && random.integer(2) === 0 ? -1 : 1
-  const terms = names.map((operand, i): Term => ({ sign: i === 0 ? 1 : sign, operand }))
-  const constant = random.integer(4)
-  if (constant === 0) return { factor: 2 + random.integer(modulus - 2), terms }
-  if (constant === 1) return { terms: [...terms, { sign: 1, operand: 1 + random.integer(modulus - 1) }] }
+  const terms = names.map((operand): Term => ({ sign: 1, operand }))
+  const form = random.integer(4)
+  if (form === 0) return { factor: 2 + random.integer(modulus - 2), terms }
+  if (form === 1 && names.length === 1)
+    return { terms: [...terms, { sign: 1, operand: 1 + random.integer(modulus - 1) }] }
+  if (form === 1 && names.length === 2) return { terms: [terms[0]!, { sign: -1, operand: names[1]! }] }
   return { terms }
 }
 
