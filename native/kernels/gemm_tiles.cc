@@ -30,9 +30,14 @@ void configure() {
 // One tile of A from `rows` rows and kLeft values of K; what is missing is zero.
 void packTileA(const float* p, int64_t rs, int64_t cs, int64_t rows, int64_t kLeft, int32_t* tile) {
   vi words[kEdge];
+  const bool whole = rows >= kEdge && kLeft >= kDepth;
   if (rs == 1 && cs != 1) {
-    for (int64_t j = 0; j < kEdge; ++j) words[j] = wordsAcross<Pairs>(p + 2 * j * cs, cs, kLeft - 2 * j, rows);
+    for (int64_t j = 0; j < kEdge; ++j)
+      words[j] = whole ? Pairs::across(load(p + 2 * j * cs), load(p + (2 * j + 1) * cs))
+                       : wordsAcross<Pairs>(p + 2 * j * cs, cs, kLeft - 2 * j, rows);
     transpose(words);
+  } else if (whole && cs == 1) {
+    for (int64_t i = 0; i < kEdge; ++i) words[i] = Pairs::along(load(p + i * rs), load(p + i * rs + W));
   } else {
     for (int64_t i = 0; i < kEdge; ++i) words[i] = i < rows ? wordsAlong<Pairs>(p + i * rs, cs, kLeft) : vi{};
   }

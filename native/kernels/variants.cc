@@ -60,7 +60,7 @@ bool hasAmx() {
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !(edx & kBf16) || !(edx & kTile)) return false;
   unsigned low = 0, high = 0;
   asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (low & kTileState) == kTileState && hasAvx512() && permitTiles();
+  return (low & kTileState) == kTileState && hasAvx512Bf16() && permitTiles();
 }
 
 #endif
