@@ -3,13 +3,13 @@ import { laptopChoices, type PublishedTable, type Scale, unstated } from './tabl
 
 const plans = ['8', '1', '1x2', '1x4', '1x8', '2', '2x2', '2x4', '4', '4x2']
 
-const scale = (model: Recipe, notes: readonly string[], samples: number): Scale => ({
+const scale = (model: Recipe, notes: readonly string[], samples: number, rows: Scale['rows']): Scale => ({
   notes: [
     ...notes,
     'Final answer: the last value of a solution that the model writes greedily; what the paper measures is not stated. ' +
       'Other numbers of loops are measured by whole solutions.',
   ],
-  rows: plans.map((plan) => ({ plan })),
+  rows,
   models: [model],
   columns: [
     { title: 'final answer', model: 0, written: true, like: 'accuracy' },
@@ -47,8 +47,10 @@ export const igsmTable: PublishedTable = {
           'Laptop scale: trained on problems of 3 to 5 definitions, measured on those of 5, the ones with four steps; up to ' +
             'two names in a definition, 8 letters, at most 128 tokens; width 64 and 4 heads instead of 128 and 8.',
           laptopChoices,
+          'Seeds after the first train `8`, `1` and `1x8` alone.',
         ],
         2048,
+        plans.map((plan) => ({ plan, once: !['8', '1', '1x8'].includes(plan) })),
       ),
     paper: () =>
       scale(
@@ -58,6 +60,7 @@ export const igsmTable: PublishedTable = {
             `that draws them, ${unstated}. Ours, too: fresh problems in place of 4M.`,
         ],
         16_384,
+        plans.map((plan) => ({ plan })),
       ),
   },
   fit: true,

@@ -146,6 +146,12 @@ describe('reproduce', () => {
     },
   )
 
+  it('trains the rows that are made once with the first seed alone', () => {
+    const rows = [{ plan: '2' }, { plan: '1', once: true }]
+    const cells = cellsOf({ ...scale, rows }, { seeds: 3, folder })
+    expect(cells.map(({ row, seed }) => `${row.plan} ${seed}`)).toEqual(['2 0', '1 0', '2 1', '2 2'])
+  })
+
   it('estimates the whole training from a few sequences', async () => {
     const cells = cellsOf(scale, { seeds: 2, folder })
     const estimates = await estimate(cells, executor)

@@ -40,9 +40,10 @@ export function cellsOf(
   const numbers = Array.from({ length: seeds }, (_, seed) => seed)
   return numbers.flatMap((seed) =>
     scale.models.flatMap((base, model) =>
-      scale.rows.map((row) => {
+      scale.rows.flatMap((row) => {
+        if (row.once && seed > 0) return []
         const recipe = applySettings(base, [...settings, `model.plan=${row.plan}`, `seed=${seed}`])
-        return { row, model, seed, recipe, path: join(folder, defaultRunName(recipe)) }
+        return [{ row, model, seed, recipe, path: join(folder, defaultRunName(recipe)) }]
       }),
     ),
   )

@@ -38,6 +38,8 @@ export interface Row {
   readonly plan: string
   /** The paper's row that it stands for. Default: the one of the same plan. */
   readonly like?: string
+  /** Trained with the first seed alone, however many are asked for. */
+  readonly once?: boolean
 }
 
 export interface Column {
