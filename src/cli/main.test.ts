@@ -224,6 +224,10 @@ describe('what a user can mend is one line on stderr', () => {
     ],
     [['train', 'phop-tiny', '--set', 'task.pp=3'], 'there is no setting pp: did you mean p?'],
     [['train', 'phop-tiny', '--seed', '-1'], 'write a whole number from 0 on'],
+    [
+      ['train', 'igsm-laptop', '--set', 'task.maxNodes=4'],
+      'task igsm: none of 1000 draws belongs to its validation split',
+    ],
     [['train', '--resume', '/nowhere'], '/nowhere is no run: there is no such folder'],
     [['eval', '.'], '. is no run: it has no recipe.json'],
     [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],

@@ -67,7 +67,7 @@ export function reproduceCommand(): Command {
     .description("make a published table again: trains every row, prints ours beside the paper's")
     .argument('<table>', 'name of the table')
     .addOption(new Option('--scale <name>', 'size of the trainings').choices(['laptop', 'paper']).default('laptop'))
-    .option('--seeds <n>', 'seeds of every row, from 0', wholeNumber(1), 1)
+    .option('--seeds <n>', 'seeds of every row, from 0; where a table says so, the first alone', wholeNumber(1), 1)
     .option('--out <folder>', 'where runs and report go', defaultOut)
     .addOption(settingsFlag('key=value', 'change a setting of every recipe; may be given often'))
     .option('--dry-run', 'print rows, parameters, FLOPs and expected time on this machine, and train nothing')

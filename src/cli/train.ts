@@ -14,7 +14,15 @@ import { formatFlops, formatInteger, formatParameters } from '../report/format.t
 import { markdownTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
-import { createRun, listCheckpoints, openRun, type Run, setUp, type TrainingResult, train } from '../train/index.ts'
+import {
+  createRun,
+  listCheckpoints,
+  openRun,
+  type Run,
+  setUpTraining,
+  type TrainingResult,
+  train,
+} from '../train/index.ts'
 import { interruptible } from './interrupt.ts'
 import {
   type CommonFlags,
@@ -63,7 +71,7 @@ async function printSettings(name: string | undefined, flags: TrainFlags, comman
   if (flags.resume !== undefined)
     throw new LatheError('--settings are those of a recipe: name one in place of --resume')
   const recipe = await recipeOf(name, flags)
-  setUp(recipe) // settings that contradict the task are told here, too
+  setUpTraining(recipe) // settings that contradict the task are told here, too
   const settings = recipeSettings(recipe)
   if (flags.json) return emit({ name: recipe.name, description: recipe.description, settings })
   const help = command.configureHelp({ helpWidth: process.stdout.columns ?? 80 }).createHelp()
@@ -118,7 +126,7 @@ async function recipeOf(name: string | undefined, flags: TrainFlags): Promise<Re
 
 async function newRun(name: string | undefined, flags: TrainFlags): Promise<Run> {
   const recipe = await recipeOf(name, flags)
-  setUp(recipe) // what contradicts the task must not leave a folder behind
+  setUpTraining(recipe) // what contradicts the task must not leave a folder behind
   return createRun(recipe, machineOf(executorOf(recipe)), { path: flags.run })
 }
 

@@ -21,6 +21,13 @@ export function setUp(recipe: Recipe): Setup {
   return { task, config: recipeModel(recipe, task), loops: recipeLoops(recipe) }
 }
 
+/** The same for a training, which needs samples: throws a LatheError for a split that the task leaves empty, too. */
+export function setUpTraining(recipe: Recipe): Setup {
+  const setup = setUp(recipe)
+  for (const split of ['train', 'validation'] as const) setup.task.sample({ seed: recipe.seed, split, index: 0 })
+  return setup
+}
+
 /** The model that a recipe trains on its task. Throws a LatheError for settings that contradict each other. */
 export function recipeModel(recipe: Recipe, task: Task): ModelConfig {
   const { attention, vocabulary, length } = task

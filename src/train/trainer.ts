@@ -28,7 +28,7 @@ import { lockRun } from './lock.ts'
 import { compileStep } from './recompute.ts'
 import { appendMetrics, appendTiming, type Run, recipeHash } from './run-folder.ts'
 import { Saver } from './saver.ts'
-import { recipeOptimizer, setUp } from './setup.ts'
+import { recipeOptimizer, setUpTraining } from './setup.ts'
 
 /** What is told after every update. */
 export interface StepEvent {
@@ -131,7 +131,7 @@ class Trainer {
   ) {
     const { recipe } = run
     const { executor } = options
-    const setup = setUp(recipe)
+    const setup = setUpTraining(recipe)
     this.config = setup.config
     this.saver = new Saver(run, options)
     this.heldOut = new HeldOut(executor, recipe, setup)

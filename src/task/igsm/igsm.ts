@@ -53,15 +53,14 @@ export const igsm: TaskDefinition<IgsmSettings> = {
 const maxDraws = 1000
 
 /**
- * Solutions of fewer steps are never held out where there are longer ones: they have so few templates that a model would learn which of them do not occur
- * (two steps have three, of which one may be all of validation). Ours; the paper's problems are far larger.
+ * Solutions of fewer steps are never held out: they have so few templates that a model would learn which of them do not
+ * occur (two steps have three, of which one may be all of validation). Ours; the paper's problems are far larger.
  */
 const stepsHeldOut = 4
 
 function create(sizes: IgsmSettings): Task {
   const { modulus, maxLength } = sizes
   const notation = new Notation(sizes.letters, modulus, sizes.steps)
-  const heldOut = Math.min(stepsHeldOut, neededOf(sizes.maxNodes, sizes))
   const [question, equals, stop] = [notation.id('?'), notation.id('='), notation.id('.')]
   const end = notation.id('<end>')
 
@@ -79,7 +78,7 @@ function create(sizes: IgsmSettings): Task {
       const drawn = generate(random, sizes)
       const steps = solve(drawn, modulus)
       const [problem, solution] = [notation.problem(drawn), notation.solution(steps)]
-      const content = steps.length < heldOut ? null : template(steps)
+      const content = steps.length < stepsHeldOut ? null : template(steps)
       if (problem.length + solution.length <= maxLength) return { problem, solution, content }
     }
     throw new LatheError(
@@ -114,7 +113,7 @@ function create(sizes: IgsmSettings): Task {
     vocabulary: notation.vocabulary,
     length: maxLength,
     attention: 'causal',
-    chance: modulus ** -Math.max(heldOut, neededOf(sizes.minNodes, sizes)), // all values of the shortest, the names being known
+    chance: modulus ** -Math.max(stepsHeldOut, neededOf(sizes.minNodes, sizes)), // all values of the shortest, the names being known
     shortcuts: [],
     sample(key) {
       const { problem, solution } = drawInSplit('igsm', key, draw, ({ content }) => content)
