@@ -11,6 +11,8 @@ import { type Block, legend, type Measured, sentence } from './bench-page.ts'
 import {
   ceilingsTable,
   describeFailure,
+  formatFlopRate,
+  formatMs,
   type Product,
   peersTable,
   productsTable,
@@ -36,7 +38,7 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
   const timings: Record<string, ModelTiming> = {}
   for (const model of models) {
     say(`${model.name}: training steps`)
-    timings[model.name] = await timeModel(model, {
+    const timing = await timeModel(model, {
       executor,
       choice: flags,
       ceilings,
@@ -45,6 +47,8 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
       seconds: flags.seconds,
       progress: (peer) => say(`${model.name}: ${peer}`),
     })
+    timings[model.name] = timing
+    say(`${model.name}: ${formatMs(timing.msPerStep)}, ${formatFlopRate(1e12 * timing.teraflops)}`)
   }
   const entries = Object.entries(timings).map(([name, { results, ...timing }]) => [
     name,

@@ -121,7 +121,9 @@ async function measureErrors(
   const check: Record<string, Checked> = {}
   for (const model of models) {
     say(`${model.name}: two sequences on ${describeExecutor(executor)} and on the reference`)
-    check[model.name] = await checkGradients(model, executor, seed)
+    const checked = await checkGradients(model, executor, seed)
+    check[model.name] = checked
+    say(`${model.name}: ${checked.whole.toExponential(1)} off, ${checked.ok ? 'ok' : 'too far'}`)
   }
   const failed = Object.values(check).some(({ ok }) => !ok)
   return { title: 'Gradients beside the reference', json: { check }, blocks: [checksTable(check)], failed }

@@ -25,11 +25,12 @@ export const neededOf = (count: number, { distractors }: Pick<Sizes, 'distractor
  * - names: the entities A, B, C, … stand on four levels; a name is an edge X#Y of the structure graph, a uniform choice
  *   among the pairs of consecutive levels;
  * - dependencies: the first node is a constant, the only one. Of all nodes a share `distractors` is not needed, but two
- *   always are. Needed nodes are linked from the query, the last of them, down: each has 1 to `operands` operands among
- *   those before it, and where no later node uses the one just before it, that is one of them. So the query needs them
- *   all. Distractors are over any nodes before them, the query among these;
- * - expressions: half of them copy one operand or add several. A quarter multiply that by a constant. A quarter are one
- *   operand and a constant, or the difference of two; of more it is the sum again. No constant changes nothing;
+ *   always are. Needed nodes are linked from the query, the last of them, down: where no later node uses the one just
+ *   before a node, that is one of its operands, and the others are any before it. So the query needs them all.
+ *   Distractors are over any nodes before them, the query among these;
+ * - expressions: a copy, an operand and a constant, a constant times the sum of two or more, such a sum or the difference
+ *   of two, each as likely; of a single node before it a copy, the same and a constant, or times one. No sum has more
+ *   than `operands`. No constant changes nothing;
  * - as a function of the constant the query is a · constant + b; unless a has an inverse, the expressions are drawn
  *   again. So every answer is as likely as any other, even to whoever knows all but the constant;
  * - the order of the definitions is uniform.
@@ -61,25 +62,35 @@ function drawDefinitions(random: RandomStream, names: string[], needed: number, 
   const definitions: Definition[] = []
   const used = new Set<number>()
   for (let node = names.length - 1; node > 0; node--) {
+    const most = Math.min(node, sizes.operands)
+    const likely = most === 1 ? formsOfOne : forms
+    const form = likely[random.integer(likely.length)]!
     const operands = new Set<number>()
     if (node < needed && !used.has(node - 1)) operands.add(node - 1)
-    const wanted = Math.min(node, 1 + random.integer(sizes.operands))
+    const wanted = drawCount(random, form, most)
     while (operands.size < wanted) operands.add(random.integer(node))
     if (node < needed) for (const operand of operands) used.add(operand)
     const operandNames = random.shuffle(Array.from(operands, (operand) => names[operand]!))
-    definitions.push({ name: names[node]!, ...drawExpression(random, operandNames, sizes.modulus) })
+    definitions.push({ name: names[node]!, ...drawExpression(random, form, operandNames, sizes.modulus) })
   }
   definitions.push({ name: names[0]!, terms: [{ sign: 1, operand: random.integer(sizes.modulus) }] })
   return definitions.reverse()
 }
 
-function drawExpression(random: RandomStream, names: string[], modulus: number): Omit<Definition, 'name'> {
-  const terms = names.map((operand): Term => ({ sign: 1, operand }))
-  const form = random.integer(4)
-  if (form === 0) return { factor: 2 + random.integer(modulus - 2), terms }
-  if (form === 1 && names.length === 1)
-    return { terms: [...terms, { sign: 1, operand: 1 + random.integer(modulus - 1) }] }
-  if (form === 1 && names.length === 2) return { terms: [terms[0]!, { sign: -1, operand: names[1]! }] }
+const formsOfOne = ['copy', 'offset', 'product'] as const
+const forms = [...formsOfOne, 'sum', 'difference'] as const
+type Form = (typeof forms)[number]
+
+/** Operands of an expression that may have so many. */
+function drawCount(random: RandomStream, form: Form, most: number): number {
+  if (form === 'difference') return 2
+  return most === 1 || form === 'copy' || form === 'offset' ? 1 : 2 + random.integer(most - 1)
+}
+
+function drawExpression(random: RandomStream, form: Form, names: string[], modulus: number): Omit<Definition, 'name'> {
+  const terms = names.map((operand, i): Term => ({ sign: form === 'difference' && i > 0 ? -1 : 1, operand }))
+  if (form === 'offset') return { terms: [...terms, { sign: 1, operand: 1 + random.integer(modulus - 1) }] }
+  if (form === 'product') return { factor: 2 + random.integer(modulus - 2), terms }
   return { terms }
 }
 
