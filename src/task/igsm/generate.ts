@@ -28,9 +28,9 @@ export const neededOf = (count: number, { distractors }: Pick<Sizes, 'distractor
  *   always are. Needed nodes are linked from the query, the last of them, down: where no later node uses the one just
  *   before a node, that is one of its operands, and the others are any before it. So the query needs them all.
  *   Distractors are over any nodes before them, the query among these;
- * - expressions: a copy, an operand and a constant, a constant times the sum of two or more, such a sum or the difference
- *   of two, each as likely; of a single node before it a copy, the same and a constant, or times one. No sum has more
- *   than `operands`. No constant changes nothing;
+ * - expressions: of a single node before it a copy, the same and a constant, or times one, each as likely. Of more, in one
+ *   of ten a copy, in one an operand and a constant, in two a constant times a sum, in two a sum, of two to `operands`,
+ *   and in four the difference of two: all forms are then about as frequent. No constant changes nothing;
  * - as a function of the constant the query is a · constant + b; unless a has an inverse, the expressions are drawn
  *   again. So every answer is as likely as any other, even to whoever knows all but the constant;
  * - the order of the definitions is uniform.
@@ -78,7 +78,9 @@ function drawDefinitions(random: RandomStream, names: string[], needed: number, 
 }
 
 const formsOfOne = ['copy', 'offset', 'product'] as const
-const forms = [...formsOfOne, 'sum', 'difference'] as const
+
+/** Of two names more than of one, as they come later in a problem; many differences cancel, and are drawn again. */
+const forms = [...formsOfOne, 'product', 'sum', 'sum', ...Array<'difference'>(4).fill('difference')] as const
 type Form = (typeof forms)[number]
 
 /** Operands of an expression that may have so many. */
