@@ -1,5 +1,8 @@
 // `npm run test:event-loop -- --steps 100`: trains the addition setting of the kernels' bar (d = 256, T = 133, batch 256,
-// plan 1x12) with data drawn and a checkpoint saved on the way, and says how long the event loop was held.
+// plan 1x12) with data drawn and a checkpoint saved on the way, and says how long the event loop was held, and how long
+// that of a process beside it was that does nothing: so much of it is the machine's.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -37,14 +40,26 @@ const { name, isa, precision, threads } = executor
 const run = await createRun(recipe, { executor: name, isa, precision, threads }, { path: path.join(folder, 'run') })
 
 const delay = monitorEventLoopDelay({ resolution: 1 })
+const beside = fork(new URL('./bare-loop.js', import.meta.url))
+const told = once(beside, 'message')
 // The first step compiles, and the time after the last is not a step's.
-const onStep = ({ step }) => (step === 1 ? delay.enable() : step === steps && delay.disable())
+function onStep({ step }) {
+  if (step === 1) {
+    delay.enable()
+    beside.send('start')
+  }
+  if (step === steps) {
+    delay.disable()
+    beside.send('stop')
+  }
+}
 const { seconds } = await train(run, { executor, onStep })
 fs.rmSync(folder, { recursive: true })
 const milliseconds = (nanoseconds) => `${(nanoseconds / 1e6).toFixed(1)} ms`
 say(
   `${name} ${isa} ${precision}, ${threads} threads: ${steps} steps in ${seconds.toFixed(1)} s, load ${os.loadavg()[0].toFixed(1)}`,
 )
-say(
-  `event loop held for at most ${milliseconds(delay.max)}, 99 % of its ticks for at most ${milliseconds(delay.percentile(99))}`,
-)
+const text = ({ max, usual }) => `at most ${milliseconds(max)}, 99 % of its ticks at most ${milliseconds(usual)}`
+say(`event loop held for ${text({ max: delay.max, usual: delay.percentile(99) })}`)
+const [bare] = await told
+say(`beside it, in a process that does nothing, ${text(bare)}`)
