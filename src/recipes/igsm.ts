@@ -30,7 +30,7 @@ export function igsmLaptop(): Recipe {
     description: 'i-GSM of 4 or 5 definitions: the paper at a size for two cores',
     task: { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, steps: 'full' },
     model: { plan: '1x8', dModel: 64, nHeads: 4, dFf: 256, positions: 'rope' },
-    steps: 16_000,
+    steps: 8000,
     batch: 32,
     optimizer: { name: 'adamw', lr: 3e-3 },
     evaluate: { every: 500, samples: 512, loops: [1], target: 0.99 },
