@@ -24,7 +24,7 @@ const json = async (...args: string[]) => (await call(...args, '--json')).lines.
 
 const training = { batch: 16, optimizer: { name: 'adamw', lr: 0.003 }, evaluate: { every: 100, samples: 8 } }
 const model = { plan: '1x2', dModel: 32, nHeads: 2 }
-const sizes = { minNodes: 2, maxNodes: 4, distractors: 0, letters: 8, maxLength: 64 }
+const sizes = { minNodes: 2, maxNodes: 4, distractors: 0, letters: 8, maxLength: 80 }
 const recipes = {
   igsm: { ...training, name: 'small-igsm', task: { name: 'igsm', ...sizes }, model, steps: 100 },
   phop: { ...training, name: 'small-phop', task: { name: 'phop', n: 12, p: 1 }, model, steps: 5 },

@@ -11,7 +11,7 @@ import { saveAsRun } from '../theory/index.ts'
 import { recipeModel } from '../train/index.ts'
 import { main } from './main.ts'
 
-const igsm = { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, modulus: 5, maxLength: 80 }
+const igsm = { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, modulus: 5, maxLength: 96 }
 const phop = { name: 'phop', n: 16, p: 1 }
 
 let folder: string

@@ -47,7 +47,7 @@ export function igsmTheory(): Recipe {
     ...igsmLaptop(),
     name: 'igsm-theory',
     description: 'i-GSM of 4 or 5 definitions by a model without norms, whose chain of thought loops can simulate',
-    task: { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, modulus: 5, maxLength: 80 },
+    task: { name: 'igsm', minNodes: 4, maxNodes: 5, letters: 8, modulus: 5, maxLength: 96 },
     model: {
       plan: '4',
       dModel: 64,
