@@ -1,6 +1,6 @@
 // `npm run test:event-loop -- --steps 100`: trains the addition setting of the kernels' bar (d = 256, T = 133, batch 256,
 // plan 1x12) with data drawn and a checkpoint saved on the way, and says how long the event loop was held, and how long
-// that of a process beside it was that does nothing: so much of it is the machine's.
+// that of a process beside it was that does nothing, which is what the machine adds.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'

@@ -30,7 +30,8 @@ export const neededOf = (count: number, { distractors }: Pick<Sizes, 'distractor
  *   Distractors are over any nodes before them, the query among these;
  * - expressions: of a single node before it a copy, the same and a constant, or times one, each as likely. Of more, in one
  *   of ten a copy, in one an operand and a constant, in two a constant times a sum, in two a sum, of two to `operands`,
- *   and in four the difference of two: all forms are then about as frequent. No constant changes nothing;
+ *   and in four the difference of two: so all are about as frequent in the steps of 4 or 5 definitions, two names at
+ *   most. No constant changes nothing;
  * - as a function of the constant the query is a · constant + b; unless a has an inverse, the expressions are drawn
  *   again. So every answer is as likely as any other, even to whoever knows all but the constant;
  * - the order of the definitions is uniform.
