@@ -5,6 +5,7 @@ import { toFloat32 } from '../model/stored-tensor.ts'
 import { adafactor } from './adafactor.ts'
 import { adamw } from './adamw.ts'
 import { clipScale, GlobalNorm } from './clip.ts'
+import { muon } from './muon.ts'
 import { type Optimizer, OptimizerRunner } from './optimizer.ts'
 
 const native = nativeVariants().map((isa) => nativeExecutor({ isa, precision: 'f32', threads: 2 }))
@@ -15,8 +16,8 @@ const numbers = (name: string) => Float32Array.from(toFloat32(golden.tensors.get
 const goldenSettings = JSON.parse(golden.metadata.config)
 
 /** Takes the five steps, and compares the parameters after each with the golden ones. */
-async function expectGolden(runner: OptimizerRunner, name: string) {
-  const parameters = { matrix: numbers('initial.matrix'), vector: numbers('initial.vector') }
+async function expectGolden(runner: OptimizerRunner, name: string, kinds: string[]) {
+  const parameters = Object.fromEntries(kinds.map((kind) => [kind, numbers(`initial.${kind}`)]))
   for (let step = 1; step <= 5; step++) {
     await runner.update({ ...stepOf(step), parameters })
     for (const [kind, values] of Object.entries(parameters)) {
@@ -34,12 +35,19 @@ function stepOf(step: number) {
   const gradients = {
     matrix: part(numbers('gradients.matrix'), step, 35),
     vector: part(numbers('gradients.vector'), step, 7),
+    tall: part(numbers('gradients.tall'), step, 21),
   }
   return { gradients, step, learningRate: goldenSettings.adamw.lr as number, scale: 1 }
 }
 
 const adamwOf = (weightDecay: number, options?: { decayVectors: boolean }) =>
   adamw({ beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay }, options)
+const muonOf = (weightDecay: number) =>
+  muon({
+    momentum: 0.95,
+    weightDecay,
+    others: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay, lrRatio: 0.25 },
+  })
 const plainAdafactor = (weightDecay = 0) => adafactor({ decay: 0.8, eps1: 1e-30, clipThreshold: 1, weightDecay })
 
 describe.each(executors)('on $name $isa', (executor) => {
@@ -48,18 +56,44 @@ describe.each(executors)('on $name $isa', (executor) => {
     ['adamwDecay', adamwOf(0.1, { decayVectors: true })],
     ['adafactor', plainAdafactor()],
   ])('%s goes the way of PyTorch for five steps', async (name, optimizer) => {
-    await expectGolden(new OptimizerRunner(executor, optimizer, shapes), name)
+    await expectGolden(new OptimizerRunner(executor, optimizer, shapes), name, ['matrix', 'vector'])
   })
 
-  it.each([adamwOf(0.1), plainAdafactor(0.1)])('$name lets matrices decay and vectors not', async (optimizer) => {
-    const runner = new OptimizerRunner(executor, optimizer, shapes)
-    const parameters = { matrix: numbers('initial.matrix'), vector: numbers('initial.vector') }
-    const gradients = { matrix: new Float32Array(35), vector: new Float32Array(7) }
-    await runner.update({ parameters, gradients, learningRate: 0.5, step: 1, scale: 1 })
-    expect(parameters.vector).toEqual(numbers('initial.vector'))
-    const wanted = numbers('initial.matrix').map((x) => x * (1 - 0.5 * 0.1))
-    expect(parameters.matrix.every((x, i) => Math.abs(x - wanted[i]) < 1e-6)).toBe(true)
+  it('muon goes the way of its formula for five steps, with matrices that are wide and tall', async () => {
+    await expectGolden(new OptimizerRunner(executor, muonOf(0.1), { matrix: [5, 7], tall: [7, 3] }), 'muon', [
+      'matrix',
+      'tall',
+    ])
   })
+
+  it('muon leaves embeddings, head and vectors to AdamW, with its own learning rate', async () => {
+    const names = { 'model.embed_tokens.weight': [5, 7], 'lm_head.weight': [5, 7], 'model.norm.weight': [7] }
+    const valuesOf = (kind: 'initial' | 'gradients') => () => {
+      const [matrix, vector] = [`${kind}.matrix`, `${kind}.vector`].map((name) => numbers(name))
+      const shared = { matrix: matrix!.slice(0, 35), vector: vector!.slice(0, 7) }
+      return Object.fromEntries(
+        Object.keys(names).map((name) => [name, shared[name.endsWith('norm.weight') ? 'vector' : 'matrix'].slice()]),
+      )
+    }
+    const [byMuon, byAdamW] = [valuesOf('initial')(), valuesOf('initial')()]
+    const rest = { gradients: valuesOf('gradients')(), step: 1, scale: 1 }
+    await new OptimizerRunner(executor, muonOf(0), names).update({ ...rest, parameters: byMuon, learningRate: 0.02 })
+    await new OptimizerRunner(executor, adamwOf(0), names).update({ ...rest, parameters: byAdamW, learningRate: 0.005 })
+    expect(byMuon).toEqual(byAdamW)
+  })
+
+  it.each([adamwOf(0.1), plainAdafactor(0.1), muonOf(0.1)])(
+    '$name lets matrices decay and vectors not',
+    async (optimizer) => {
+      const runner = new OptimizerRunner(executor, optimizer, shapes)
+      const parameters = { matrix: numbers('initial.matrix'), vector: numbers('initial.vector') }
+      const gradients = { matrix: new Float32Array(35), vector: new Float32Array(7) }
+      await runner.update({ parameters, gradients, learningRate: 0.5, step: 1, scale: 1 })
+      expect(parameters.vector).toEqual(numbers('initial.vector'))
+      const wanted = numbers('initial.matrix').map((x) => x * (1 - 0.5 * 0.1))
+      expect(parameters.matrix.every((x, i) => Math.abs(x - wanted[i]) < 1e-6)).toBe(true)
+    },
+  )
 
   it('scales gradients before everything else', async () => {
     const run = async (factor: number, scale: number) => {
@@ -76,7 +110,7 @@ describe.each(executors)('on $name $isa', (executor) => {
     expect(await run(4, 0.25)).toEqual(await run(1, 1))
   })
 
-  it.each([adamwOf(0.1), plainAdafactor()])(
+  it.each([adamwOf(0.1), plainAdafactor(), muonOf(0.1)])(
     '$name goes on from exported states as if never stopped',
     async (optimizer) => {
       const fresh = () => ({ matrix: numbers('initial.matrix'), vector: numbers('initial.vector') })
@@ -93,13 +127,16 @@ describe.each(executors)('on $name $isa', (executor) => {
     },
   )
 
-  it('survives a gradient of zeros from the first step', async () => {
-    const runner = new OptimizerRunner(executor, plainAdafactor(), shapes)
-    const parameters = { matrix: numbers('initial.matrix'), vector: numbers('initial.vector') }
-    const gradients = { matrix: new Float32Array(35), vector: new Float32Array(7) }
-    await runner.update({ parameters, gradients, learningRate: 0.1, step: 1, scale: 1 })
-    expect(parameters.matrix).toEqual(numbers('initial.matrix'))
-  })
+  it.each([plainAdafactor(), muonOf(0)])(
+    '$name survives a gradient of zeros from the first step',
+    async (optimizer) => {
+      const runner = new OptimizerRunner(executor, optimizer, shapes)
+      const parameters = { matrix: numbers('initial.matrix'), vector: numbers('initial.vector') }
+      const gradients = { matrix: new Float32Array(35), vector: new Float32Array(7) }
+      await runner.update({ parameters, gradients, learningRate: 0.1, step: 1, scale: 1 })
+      expect(parameters.matrix).toEqual(numbers('initial.matrix'))
+    },
+  )
 
   it('takes the norm of all gradients as one vector', async () => {
     const norm = new GlobalNorm(executor, { a: [2, 2], b: [2], c: [2] })

@@ -33,6 +33,8 @@ export interface Optimizer {
   numbers(step: number): Readonly<Record<string, number>>
   /** Traces one update. */
   update(update: Update): { weights: Tensor; states: Tensors }
+  /** The one that updates a parameter, where that is not the same for all. */
+  of?(name: string, shape: Shape): Optimizer
 }
 
 /** Traces an optimizer's update of a parameter of this shape. Inputs and outputs have the same names. */
@@ -56,6 +58,7 @@ function updateProgram(optimizer: Optimizer, shape: Shape) {
 
 /** What one parameter needs for its updates. */
 interface Slot {
+  readonly optimizer: Optimizer
   readonly executable: Executable
   readonly shapes: Readonly<Record<string, Shape>>
   readonly states: Arrays
@@ -67,17 +70,18 @@ export class OptimizerRunner {
 
   constructor(
     private readonly executor: Executor,
-    private readonly optimizer: Optimizer,
+    private readonly whole: Optimizer,
     shapes: Readonly<Record<string, Shape>>,
   ) {
     const compiled = new Map<string, Executable>()
     for (const [name, shape] of Object.entries(shapes)) {
-      const key = shape.join()
+      const optimizer = whole.of?.(name, shape) ?? whole
+      const key = `${optimizer.name} ${shape}`
       const executable = compiled.get(key) ?? executor.compile(updateProgram(optimizer, shape), { groups: 1 })
       compiled.set(key, executable)
       const stateShapes = optimizer.states(shape)
       const zeros = Object.entries(stateShapes).map(([state, s]) => [state, new Float32Array(sizeOf(s))])
-      this.slots.set(name, { executable, shapes: stateShapes, states: Object.fromEntries(zeros) })
+      this.slots.set(name, { optimizer, executable, shapes: stateShapes, states: Object.fromEntries(zeros) })
     }
   }
 
@@ -93,9 +97,9 @@ export class OptimizerRunner {
     scale: number
   }): Promise<void> {
     const { parameters, gradients, learningRate, step, scale } = options
-    const numbers = { ...this.optimizer.numbers(step), learningRate, gradientScale: scale }
-    const scalars = Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, Float32Array.of(x)]))
-    const jobs = Array.from(this.slots, ([name, { executable, states }]): Job => {
+    const jobs = Array.from(this.slots, ([name, { optimizer, executable, states }]): Job => {
+      const numbers = { ...optimizer.numbers(step), learningRate, gradientScale: scale }
+      const scalars = Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, Float32Array.of(x)]))
       const changed = { ...states, weights: parameters[name] }
       const inputs = { ...scalars, ...changed, gradient: gradients[name] }
       return { executable, run: { count: 1, inputs, outputs: changed } }
@@ -116,13 +120,12 @@ export class OptimizerRunner {
     const wanted = this.exportStates()
     for (const [name, { shape }] of wanted) {
       const given = states.get(name)
-      if (!given)
-        throw new LatheError(`the optimizer state ${name} is missing: was it saved by ${this.optimizer.name}?`)
+      if (!given) throw new LatheError(`the optimizer state ${name} is missing: was it saved by ${this.whole.name}?`)
       if (!sameShape(given.shape, shape))
         throw new LatheError(`the optimizer state ${name} is [${given.shape}], but must be [${shape}]`)
     }
     for (const name of states.keys())
-      if (!wanted.has(name)) throw new LatheError(`the optimizer state ${name} is none of ${this.optimizer.name}'s`)
+      if (!wanted.has(name)) throw new LatheError(`the optimizer state ${name} is none of ${this.whole.name}'s`)
     for (const [name, { data }] of wanted) data.set(states.get(name)!.data)
   }
 }

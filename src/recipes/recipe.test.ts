@@ -96,7 +96,7 @@ describe('defineRecipe', () => {
       { ...smallest, optimizer: { name: 'adamw', decay: 0.8 } },
     ],
     [
-      'recipe tiny: optimizer.name must be "adamw" or "adafactor", got "adam"',
+      'recipe tiny: optimizer.name must be "adamw", "adafactor" or "muon", got "adam"',
       { ...smallest, optimizer: { name: 'adam' } },
     ],
     ['recipe tiny: optimizer must be an object, got "adamw"', { ...smallest, optimizer: 'adamw' }],

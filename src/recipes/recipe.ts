@@ -23,12 +23,16 @@ const weightDecay = nonNegative.default(0).describe('decoupled weight decay')
 const warmup = wholeNumber.optional().describe('updates of linear warmup; default 2 % of steps')
 const final = fraction.default(0).describe('learning rate of the last update, as a fraction of the peak')
 
+const beta1 = belowOne.default(0.9).describe('decay of the first moment')
+const beta2 = belowOne.default(0.95).describe('decay of the second moment')
+const eps = positiveNumber.default(1e-8).describe('added to the root of the second moment')
+
 const adamw = z.strictObject({
   name: z.literal('adamw').describe('AdamW (Loshchilov & Hutter 2019)'),
   lr,
-  beta1: belowOne.default(0.9).describe('decay of the first moment'),
-  beta2: belowOne.default(0.95).describe('decay of the second moment'),
-  eps: positiveNumber.default(1e-8).describe('added to the root of the second moment'),
+  beta1,
+  beta2,
+  eps,
   weightDecay,
 })
 const adafactor = z.strictObject({
@@ -38,6 +42,22 @@ const adafactor = z.strictObject({
   clipThreshold: positiveNumber.default(1).describe('greatest root mean square of an update'),
   eps1: positiveNumber.default(1e-30).describe('added to the squared gradient'),
   weightDecay,
+})
+
+const muon = z.strictObject({
+  name: z.literal('muon').describe('Muon (Jordan et al. 2024) for matrices of layers, AdamW for everything else'),
+  lr: positiveNumber.default(0.02).describe('peak learning rate of the matrices'),
+  momentum: belowOne.default(0.95).describe('decay of the momentum'),
+  weightDecay,
+  others: z
+    .strictObject({
+      lr: positiveNumber.default(3e-3).describe("AdamW's peak learning rate, for embeddings, head, gains and biases"),
+      beta1,
+      beta2,
+      eps,
+      weightDecay,
+    })
+    .prefault({}),
 })
 
 const schedules = [
@@ -68,7 +88,7 @@ export const recipeSchema = z.strictObject({
   accumulation: positiveInteger.default(1).describe('parts that a batch is worked off in; must divide it'),
   groups: positiveInteger.optional().describe('groups of sequences that sum gradients apart; default by the executor'),
   optimizer: z
-    .discriminatedUnion('name', [adamw, adafactor], alternativesError(['adamw', 'adafactor']))
+    .discriminatedUnion('name', [adamw, adafactor, muon], alternativesError(['adamw', 'adafactor', 'muon']))
     .prefault({ name: 'adamw' }),
   schedule: z
     .discriminatedUnion('name', schedules, alternativesError(['cosine', 'linear', 'constant', 'one-cycle']))

@@ -45,7 +45,7 @@ export const igsmTable: PublishedTable = {
         igsmLaptop(),
         [
           'Laptop scale: trained on problems of 4 or 5 definitions, measured on those of 5, the ones with four steps; up to ' +
-            'two names in a definition, 8 letters, at most 128 tokens; width 64 and 4 heads instead of 128 and 8.',
+            'two names in a definition, no differences, 8 letters, at most 128 tokens; width 64 and 4 heads instead of 128 and 8.',
           laptopChoices,
           'Seeds after the first train `8`, `1` and `1x8` alone.',
         ],

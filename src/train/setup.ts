@@ -1,5 +1,5 @@
 import { type ModelConfig, modelConfig } from '../model/config.ts'
-import { adafactor, adamw, type Optimizer } from '../optim/index.ts'
+import { adafactor, adamw, muon, type Optimizer } from '../optim/index.ts'
 import { asPlanned, type Looping, LoopPlan, loopedAt, usualLoops } from '../plan/index.ts'
 import type { Recipe } from '../recipes/index.ts'
 import { createTask, type Task } from '../task/index.ts'
@@ -47,5 +47,8 @@ export function recipeLoops({ model, evaluate }: Recipe): Looping[] {
 }
 
 export function recipeOptimizer({ optimizer }: Recipe): Optimizer {
-  return optimizer.name === 'adamw' ? adamw(optimizer) : adafactor(optimizer)
+  if (optimizer.name === 'adamw') return adamw(optimizer)
+  if (optimizer.name === 'adafactor') return adafactor(optimizer)
+  const { lr, others } = optimizer
+  return muon({ ...optimizer, others: { ...others, lrRatio: others.lr / lr } })
 }

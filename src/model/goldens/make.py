@@ -243,6 +243,7 @@ def make_case(config, sequences, length, seed):
 OPTIMIZERS = {
     'adamw': dict(lr=1e-2, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.0),
     'adamwDecay': dict(lr=1e-2, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1),
+    'muon': dict(lr=1e-2, momentum=0.95, weight_decay=0.1),
     'adafactor': dict(lr=1e-2, eps=(1e-30, 1e-3), clip_threshold=1.0, decay_rate=-0.8, weight_decay=0.0),
 }
 
@@ -267,6 +268,24 @@ def adafactor_by_formula(start, gradients, lr, eps, clip_threshold, decay_rate, 
     return torch.stack(steps), clips
 
 
+def muon_by_formula(start, gradients, lr, momentum, weight_decay):
+    """Jordan et al. 2024 with Nesterov momentum, in the precision of its arguments; torch.optim.Muon iterates in bfloat16."""
+    x, velocity, steps = start, torch.zeros_like(start), []
+    for g in gradients:
+        velocity = momentum * velocity + (1 - momentum) * g
+        u = momentum * velocity + (1 - momentum) * g
+        u = u / (u.norm() + 1e-7)
+        tall = u.shape[0] > u.shape[1]
+        u = u.T if tall else u
+        for _ in range(5):
+            square = u @ u.T
+            u = 3.4445 * u + (-4.775 * square + 2.0315 * square @ square) @ u
+        u = u.T if tall else u
+        x = x * (1 - weight_decay * lr) - lr * max(1, x.shape[0] / x.shape[1]) ** 0.5 * u
+        steps.append(x)
+    return torch.stack(steps)
+
+
 def by_optimizer(kind, settings, start, gradients):
     x = start.clone().requires_grad_()
     optimizer, steps = kind([x], **settings), []
@@ -281,13 +300,19 @@ def make_optimizers(seed):
     rng = np.random.default_rng(seed)
     sizes = np.array([1, 0.2, 3, 0.5, 2])  # so that Adafactor clips some updates and not others
     tensors, clips = {}, []
-    for name, shape in dict(matrix=(5, 7), vector=(7,)).items():
+    for name, shape in dict(matrix=(5, 7), vector=(7,), tall=(7, 3)).items():
         initial = rng.standard_normal(shape).astype(np.float32)
         gradients = (rng.standard_normal((5, *shape)) * sizes.reshape(5, *[1] * len(shape))).astype(np.float32)
         if name == 'matrix':
             gradients[0, 3] = 0  # as the embedding of a token that the batch lacks
         tensors |= {f'initial.{name}': initial, f'gradients.{name}': gradients}
         start, slopes = torch.tensor(initial).double(), torch.tensor(gradients).double()
+        if name != 'vector':
+            tensors[f'muon.{name}'] = muon_by_formula(start, slopes, **OPTIMIZERS['muon'])
+            theirs = by_optimizer(torch.optim.Muon, OPTIMIZERS['muon'], start, slopes)
+            torch.testing.assert_close(tensors[f'muon.{name}'], theirs, rtol=0, atol=1e-3)
+        if name == 'tall':
+            continue
         for optimizer in ('adamw', 'adamwDecay'):
             tensors[f'{optimizer}.{name}'] = by_optimizer(torch.optim.AdamW, OPTIMIZERS[optimizer], start, slopes)
         settings = OPTIMIZERS['adafactor']

@@ -1,10 +1,14 @@
 import type { RandomStream } from '../../tensor/random.ts'
 import type { Definition, Problem, Term } from './definition.ts'
 
+export const formNames = ['copy', 'offset', 'product', 'sum', 'difference'] as const
+type Form = (typeof formNames)[number]
+
 export interface Sizes {
   readonly minNodes: number
   readonly maxNodes: number
   readonly operands: number
+  readonly forms: readonly Form[]
   readonly distractors: number
   readonly letters: number
   readonly modulus: number
@@ -31,7 +35,7 @@ export const neededOf = (count: number, { distractors }: Pick<Sizes, 'distractor
  * - expressions: of a single node before it a copy, the same and a constant, or times one, each as likely. Of more, in one
  *   of ten a copy, in one an operand and a constant, in two a constant times a sum, in two a sum, of two to `operands`,
  *   and in four the difference of two: so all are about as frequent in the steps of 4 or 5 definitions, two names at
- *   most. No constant changes nothing;
+ *   most. No constant changes nothing. Forms that `forms` lacks are left out, and the others keep their shares of each other;
  * - as a function of the constant the query is a · constant + b; unless a has an inverse, the expressions are drawn
  *   again. So every answer is as likely as any other, even to whoever knows all but the constant;
  * - the order of the definitions is uniform.
@@ -62,9 +66,11 @@ function drawNames(random: RandomStream, count: number, letters: number): string
 function drawDefinitions(random: RandomStream, names: string[], needed: number, sizes: Sizes): Definition[] {
   const definitions: Definition[] = []
   const used = new Set<number>()
+  const allowed = (list: readonly Form[]) => list.filter((form) => sizes.forms.includes(form))
+  const [likelyOfOne, likelyOfMore] = [allowed(formsOfOne), allowed(formsOfMore)]
   for (let node = names.length - 1; node > 0; node--) {
     const most = Math.min(node, sizes.operands)
-    const likely = most === 1 ? formsOfOne : forms
+    const likely = most === 1 ? likelyOfOne : likelyOfMore
     const form = likely[random.integer(likely.length)]!
     const operands = new Set<number>()
     if (node < needed && !used.has(node - 1)) operands.add(node - 1)
@@ -78,11 +84,11 @@ function drawDefinitions(random: RandomStream, names: string[], needed: number, 
   return definitions.reverse()
 }
 
-const formsOfOne = ['copy', 'offset', 'product'] as const
+/** What an expression of one name may be. */
+export const formsOfOne = ['copy', 'offset', 'product'] as const satisfies Form[]
 
 /** Of two names more than of one, as they come later in a problem; many differences cancel, and are drawn again. */
-const forms = [...formsOfOne, 'product', 'sum', 'sum', ...Array<'difference'>(4).fill('difference')] as const
-type Form = (typeof forms)[number]
+const formsOfMore = [...formsOfOne, 'product', 'sum', 'sum', ...Array<'difference'>(4).fill('difference')] as const
 
 /** Operands of an expression that may have so many. */
 function drawCount(random: RandomStream, form: Form, most: number): number {

@@ -213,6 +213,16 @@ describe('samples', () => {
     for (const [form, count] of counts) expect([form, Math.abs(count / all - 1 / 6) < 0.04]).toEqual([form, true])
   })
 
+  it('have no form that is not among those that are set', () => {
+    const sizes = { letters: 8, steps: 'full', maxLength: 400, operands: 3, forms: ['offset', 'product'] }
+    const expressions = texts(igsm(sizes), 500).flatMap(({ input }) => [...input.matchAll(/:= ([^.]*#[^.]*)\./g)])
+    expect(expressions.length).toBeGreaterThan(1000)
+    for (const [, expression] of expressions) {
+      expect(expression).toMatch(/^(\w#\w \+ \d|\d \* \w#\w( \+ \w#\w)*)$/)
+    }
+    expect(expressions.some(([, expression]) => expression!.split('#').length === 4)).toBe(true)
+  })
+
   it.each([{}, { ...paper, maxLength: 300 }, { maxNodes: 10, steps: 'full' }])(
     'of %j never exceed the length',
     (settings) => {
@@ -375,13 +385,41 @@ describe('text form', () => {
     expect(task.written!.judge(wrong, own.tokens.slice(-6))).toBe(false)
   })
 
-  it('needs no spaces, and takes any', () => {
-    expect(read(poster.replaceAll(' ', ''))).toEqual(read(poster))
-    expect(read(` ${poster.replaceAll(/(?<=.)/g, ' ').replaceAll(': =', ':=')}\n`)).toEqual(read(poster))
+  it.each(['spelled', 'whole'])('needs no spaces, and takes any, where names are %s', (names) => {
+    const { parse } = igsm({ names })
+    const own = parse({ input: poster })
+    expect(parse({ input: poster.replaceAll(' ', '') })).toEqual(own)
+    expect(parse({ input: ` ${poster.replaceAll(/(?<=.)/g, ' ').replaceAll(': =', ':=')}\n` })).toEqual(own)
+  })
+
+  it('is the same where names are whole, in fewer tokens', () => {
+    const whole = igsm({ names: 'whole', maxLength: 400 })
+    const spelled = texts(igsm({ maxLength: 400 }), 300)
+    expect(texts(whole, 300)).toEqual(spelled)
+    const words = (text: string) => text.match(/\w#\w|:=|\S/g)!
+    for (const { input, target } of spelled) {
+      const { tokens } = whole.parse({ input, target })
+      expect(Array.from(tokens, (token) => whole.vocabulary[token])).toEqual([...words(input), ...words(target)])
+    }
+  })
+
+  it.each([
+    ['E#Z := 4. E#Z?', 'input has "E#Z": write names as A#P of letters A to P, := = + - * . ? and whole numbers'],
+    ['E#I := 4. E?', 'input has "E": write names as A#P'],
+    ['E#I := 4. # := 5. E#I?', 'input has "#": write names as A#P'],
+    ['E#I := 4. E#I E#I?', 'input asks for nothing'],
+  ])('where names are whole, refuses %j', (input, message) => {
+    expect(() => igsm({ names: 'whole' }).parse({ input })).toThrow(message)
   })
 
   it('reads back what it writes', () => {
-    for (const settings of [{}, { steps: 'full', maxLength: 300 }, paper, { modulus: 23, letters: 8 }]) {
+    for (const settings of [
+      {},
+      { steps: 'full', maxLength: 300 },
+      paper,
+      { modulus: 23, letters: 8 },
+      { names: 'whole' },
+    ]) {
       const any = igsm(settings)
       for (let index = 0; index < 30; index++) {
         const sample = any.sample({ seed: 3, split: 'validation', index })
@@ -437,6 +475,13 @@ describe('settings', () => {
     [{ letters: 4 }, 'task igsm: maxNodes = 8 is too many for 4 letters: they make 3 names'],
     [{ modulus: 2 }, 'task igsm: modulus must be a whole number from 3 to 100, got 2'],
     [{ distractors: 1.5 }, 'task igsm: distractors must be a number from 0 to 1, got 1.5'],
+    [{ forms: ['sum', 'difference'] }, 'task igsm: forms must have one of copy, offset, product'],
+    [{ forms: [] }, 'task igsm: forms must have one of copy, offset, product'],
+    [
+      { forms: ['copy', 'sums'] },
+      'task igsm: forms.1 must be "copy", "offset", "product", "sum" or "difference", got "sums"',
+    ],
+    [{ names: 'short' }, 'task igsm: names must be "spelled" or "whole", got "short"'],
     [{ steps: 'none' }, 'task igsm: steps must be "full" or "values", got "none"'],
   ])('refuse %j', (given, message) => {
     expect(() => igsm(given)).toThrow(message)

@@ -5,7 +5,7 @@ import type { RandomStream } from '../../tensor/random.ts'
 import { drawInSplit } from '../split.ts'
 import type { Example, Sample, Task, TaskDefinition } from '../task.ts'
 import { solve, template } from './definition.ts'
-import { edgesOf, generate, neededOf } from './generate.ts'
+import { edgesOf, formNames, formsOfOne, generate, neededOf } from './generate.ts'
 import { Notation, readProblem } from './notation.ts'
 
 const settings = z
@@ -13,9 +13,19 @@ const settings = z
     minNodes: whole(2, 100).default(6).describe('definitions of the smallest problem'),
     maxNodes: whole(2, 100).default(8).describe('definitions of the largest problem'),
     operands: whole(1, 8).default(2).describe('names in the longest expression'),
+    forms: z
+      .array(oneOf(...formNames))
+      .refine((forms) => formsOfOne.some((form) => forms.includes(form)), {
+        error: () => `must have one of ${formsOfOne.join(', ')}`,
+      })
+      .default([...formNames])
+      .describe('what expressions there are: X, X + c, c * X or a sum, a sum, a difference'),
     distractors: fraction.default(0.25).describe('share of the definitions that the query does not need'),
     letters: whole(4, 24).multipleOf(4, 'must be a multiple of 4').default(16).describe('entities, on four levels'),
     modulus: whole(3, 100).default(7).describe('all arithmetic is modulo this'),
+    names: oneOf('spelled', 'whole')
+      .default('spelled')
+      .describe('a name such as E#J is three tokens, as it is spelled, or one'),
     steps: oneOf('full', 'values')
       .default('values')
       .describe('a step of the solution: X = expression = value, or X = value'),
@@ -60,7 +70,7 @@ const stepsHeldOut = 4
 
 function create(sizes: IgsmSettings): Task {
   const { modulus, maxLength } = sizes
-  const notation = new Notation(sizes.letters, modulus, sizes.steps)
+  const notation = new Notation(sizes)
   const [question, equals, stop] = [notation.id('?'), notation.id('='), notation.id('.')]
   const end = notation.id('<end>')
 

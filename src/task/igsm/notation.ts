@@ -1,9 +1,17 @@
 import { LatheError } from '../../settings/error.ts'
 import type { Definition, Problem, Step, Term } from './definition.ts'
 
+export interface NotationSettings {
+  readonly letters: number
+  readonly modulus: number
+  readonly names: 'spelled' | 'whole'
+  readonly steps: 'full' | 'values'
+}
+
 /**
- * How problems and solutions are written, one token a symbol: letters, # := = + - * . ? and whole numbers. How the
- * paper cuts its text into tokens is not stated; this is ours.
+ * How problems and solutions are written, one token a symbol: letters, # := = + - * . ? and whole numbers. Where names
+ * are whole, each pair of letters, such as E#J, is one token instead of three. How the paper cuts its text into tokens
+ * is not stated; this is ours.
  *
  * - problem: `E#I := 4. E#J := 2 * E#I + 3. E#J?`
  * - full solution: `E#I = 4. E#J = 2 * E#I + 3 = 0.`, where the paper writes X = expression ⟹ X = value: without the
@@ -13,16 +21,18 @@ import type { Definition, Problem, Step, Term } from './definition.ts'
 export class Notation {
   readonly vocabulary: readonly string[]
   readonly #ids: ReadonlyMap<string, number>
-  readonly #modulus: number
-  readonly #steps: 'full' | 'values'
+  readonly #letters: readonly string[]
+  readonly #settings: NotationSettings
 
-  constructor(letters: number, modulus: number, steps: 'full' | 'values') {
-    const entities = Array.from({ length: letters }, (_, i) => String.fromCharCode(65 + i))
+  constructor(settings: NotationSettings) {
+    const { letters, modulus, names } = settings
+    this.#settings = settings
+    this.#letters = Array.from({ length: letters }, (_, i) => String.fromCharCode(65 + i))
+    const pairs = () => this.#letters.flatMap((first) => this.#letters.map((second) => `${first}#${second}`))
     const numbers = Array.from({ length: modulus }, (_, i) => String(i))
-    this.vocabulary = [...entities, '#', ':=', '=', '+', '-', '*', '.', '?', '<end>', ...numbers]
+    const symbols = names === 'whole' ? pairs() : [...this.#letters, '#']
+    this.vocabulary = [...symbols, ':=', '=', '+', '-', '*', '.', '?', '<end>', ...numbers]
     this.#ids = new Map(this.vocabulary.map((word, id) => [word, id]))
-    this.#modulus = modulus
-    this.#steps = steps
   }
 
   id(word: string): number {
@@ -48,7 +58,7 @@ export class Notation {
       this.#writeName(ids, definition.name)
       ids.push(this.id('='))
       const isNumber = definition.factor === undefined && typeof definition.terms[0]!.operand === 'number'
-      if (this.#steps === 'full' && !(isNumber && definition.terms.length === 1)) {
+      if (this.#settings.steps === 'full' && !(isNumber && definition.terms.length === 1)) {
         this.#writeExpression(ids, definition)
         ids.push(this.id('='))
       }
@@ -57,13 +67,14 @@ export class Notation {
     return ids
   }
 
-  // The vocabulary begins with the letters in order, and ends with the numbers.
   #writeName(ids: number[], name: string): void {
-    ids.push(name.charCodeAt(0) - 65, this.id('#'), name.charCodeAt(2) - 65)
+    if (this.#settings.names === 'whole') ids.push(this.id(name))
+    else ids.push(this.id(name[0]!), this.id('#'), this.id(name[2]!))
   }
 
+  // The vocabulary ends with the numbers.
   #number(value: number): number {
-    return this.vocabulary.length - this.#modulus + value
+    return this.vocabulary.length - this.#settings.modulus + value
   }
 
   #writeExpression(ids: number[], { factor, terms }: Definition): void {
@@ -82,21 +93,31 @@ export class Notation {
 
   /** The words of a text, spaces anywhere. Throws a LatheError, which begins with `where`, for what is no word. */
   words(text: string, where: string): string[] {
-    const words = text.match(/:=|\d+|\S/gu) ?? []
-    const [first, last] = [this.vocabulary[0], this.vocabulary[this.id('#') - 1]]
-    const unknown = words.find((word) => !this.#ids.has(word))
+    const words = Array.from(text.match(wordForm) ?? [], unspaced)
+    const symbols = words.flatMap((word) => this.#symbolsOf(word))
+    const unknown = symbols.find((symbol) => !this.#ids.has(symbol))
     if (unknown === undefined) return words
+    const [first, last] = [this.#letters[0], this.#letters.at(-1)]
+    const letters =
+      this.#settings.names === 'whole'
+        ? `names as ${first}#${last} of letters ${first} to ${last},`
+        : `letters from ${first} to ${last}, #`
     throw new LatheError(
-      `${where} has ${JSON.stringify(unknown)}: write letters from ${first} to ${last}, # := = + - * . ? and whole numbers from 0 to ${this.#modulus - 1}`,
+      `${where} has ${JSON.stringify(unknown)}: write ${letters} := = + - * . ? and whole numbers from 0 to ${this.#settings.modulus - 1}`,
     )
   }
 
   encode(words: readonly string[]): number[] {
-    return words.map((word) => this.id(word))
+    return words.flatMap((word) => this.#symbolsOf(word).map((symbol) => this.id(symbol)))
+  }
+
+  #symbolsOf(word: string): string[] {
+    return this.#settings.names === 'spelled' && word.includes('#') ? [...word] : [word]
   }
 }
 
-const name = '[A-Z] # [A-Z]'
+const wordForm = /:=|\d+|[A-Z]\s*#\s*[A-Z]|\S/gu
+const name = '[A-Z]#[A-Z]'
 const operand = `(?:${name}|\\d+)`
 const definitionForm = new RegExp(`^(${name}) := (?:(\\d+) \\* )?(${operand}(?: [+-] ${operand})*) \\.$`)
 const termForm = new RegExp(`(?:([+-]) )?(${operand})`, 'g')
@@ -112,7 +133,7 @@ export function readProblem(words: readonly string[]): Problem {
     const first = definitions.findIndex((definition) => definition.name === name)
     if (first < i) throw new LatheError(`${name} is defined twice, in definitions ${first + 1} and ${i + 1}: keep one`)
   }
-  return { definitions, query: unspaced(query) }
+  return { definitions, query }
 }
 
 function readDefinition(sentence: string, index: number): Definition {
@@ -125,10 +146,10 @@ function readDefinition(sentence: string, index: number): Definition {
   const [, defined, factor, sum] = match as string[]
   const terms = Array.from(sum!.matchAll(termForm), ([, sign, operand]): Term => {
     const number = Number(operand)
-    return { sign: sign === '-' ? -1 : 1, operand: Number.isNaN(number) ? unspaced(operand!) : number }
+    return { sign: sign === '-' ? -1 : 1, operand: Number.isNaN(number) ? operand! : number }
   })
-  return { name: unspaced(defined!), ...(factor === undefined ? {} : { factor: Number(factor) }), terms }
+  return { name: defined!, ...(factor === undefined ? {} : { factor: Number(factor) }), terms }
 }
 
 const compact = (words: string) => words.replaceAll(' # ', '#').replaceAll(/ (?=[.?])/g, '')
-const unspaced = (words: string) => words.replaceAll(' ', '')
+const unspaced = (word: string) => word.replaceAll(/\s/g, '')
