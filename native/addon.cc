@@ -136,6 +136,7 @@ std::vector<Step> readSteps(Reader& in) {
       s.index = static_cast<int32_t>(in.integer());
       s.body = readSteps(in);
     } else {
+      s.rows = static_cast<int32_t>(in.integer());
       s.reads = in.integers<int32_t>();
       s.writes = in.integers<int32_t>();
       s.integers = in.integers<int64_t>();
@@ -278,19 +279,22 @@ napi_value read(napi_env env, const std::vector<napi_value>& args) {
   });
 }
 
-// compile({ variant, bf16, groups, arenaBytes, places, packs, steps, sizes }): sizes are bytes of one sequence, per memory.
+// compile({ variant, bf16, groups, arenaBytes, together, places, packs, steps, sizes }): sizes are bytes of one sequence,
+// per memory.
 napi_value compile(napi_env env, const std::vector<napi_value>& args) {
   const auto field = [&](const char* name) { return property(env, args[0], name); };
   Schedule schedule;
   schedule.kernels = kernelsOf(text(env, field("variant"), "variant"));
   schedule.precision = number(env, field("bf16"), "bf16") != 0 ? Precision::BF16 : Precision::F32;
   schedule.arenaBytes = static_cast<size_t>(number(env, field("arenaBytes"), "arenaBytes"));
+  schedule.together = static_cast<int64_t>(number(env, field("together"), "together"));
   Reader places(env, field("places"));
   while (!places.done()) {
     Place p;
     p.memory = static_cast<Memory>(places.integer());
     p.index = static_cast<int32_t>(places.integer());
     p.offset = places.integer();
+    p.sequence = places.integer();
     p.strides = places.integers<int64_t>();
     schedule.places.push_back(std::move(p));
   }

@@ -58,18 +58,17 @@ void Executable::packed(const Job& job) {
   version_ = job.version;
 }
 
-void Executable::run(const Job& job, int group, Worker& worker) {
-  if (sums_[group].empty()) sums_[group] = zeroed<char>(bytes_[kSum]);
-  const int64_t begin = job.count * group / groups_, end = job.count * (group + 1) / groups_;
+void Executable::run(const Job& job, int64_t begin, int64_t end, int group, Worker& worker) {
+  if (sums_[group].size() < sums()) sums_[group] = zeroed<char>(bytes_[kSum]);
   std::vector<char*> bases[kMemories];
   bases[kParameter] = job.parameters;
   bases[kSum] = sums_[group];
-  for (int64_t sequence = begin; sequence < end; ++sequence) {
+  for (int64_t sequence = begin; sequence < end; sequence += together()) {
     for (const Memory m : {kInput, kState, kOutput}) {
       bases[m] = job.arrays[m];
       for (size_t i = 0; i < bases[m].size(); ++i) bases[m][i] += sequence * bytes_[m][i];
     }
-    worker.run(schedule_, bases, packs_);
+    worker.run(schedule_, std::min(together(), end - sequence), bases, packs_);
   }
 }
 
@@ -101,26 +100,54 @@ void Executable::dropSums() {
     for (size_t i = 0; i < group.size(); ++i) std::memset(group[i], 0, bytes_[kSum][i]);
 }
 
+namespace {
+
+// Sequences of a job that one worker takes.
+struct Part {
+  Job* job;
+  int group;
+  int64_t begin, end;
+};
+
+// A group each, whose order of sums no number of threads may change; where nothing is summed, as many side by side as all
+// threads can have.
+void cut(Job& job, int threads, std::vector<Part>& parts) {
+  const Executable& executable = *job.executable;
+  if (executable.sums() == 0) {
+    const int64_t size = std::min(executable.together(), (job.count + threads - 1) / threads);
+    for (int64_t begin = 0; begin < job.count; begin += size) parts.push_back({&job, 0, begin, std::min(job.count, begin + size)});
+    return;
+  }
+  const int groups = executable.groups();
+  for (int g = 0; g < groups; ++g) {
+    const int64_t begin = job.count * g / groups, end = job.count * (g + 1) / groups;
+    if (begin < end) parts.push_back({&job, g, begin, end});
+  }
+}
+
+}  // namespace
+
 void runJobs(Pool& pool, std::vector<Worker>& workers, std::vector<Job>& jobs) {
-  struct Task {
+  struct Packing {
     Job* job;
-    int64_t part;
+    int64_t pack;
   };
-  std::vector<Task> packs, groups;
+  std::vector<Packing> packs;
+  std::vector<Part> parts;
   std::vector<Job*> toPack;
   for (Job& job : jobs) {
     const bool first = std::none_of(toPack.begin(), toPack.end(), [&](Job* j) { return j->executable == job.executable; });
     for (int64_t i = 0; first && i < job.executable->packsToDo(job); ++i) packs.push_back({&job, i});
     if (first) toPack.push_back(&job);
-    for (int g = 0; g < job.executable->groups(); ++g)
-      if (job.count * g / job.executable->groups() < job.count * (g + 1) / job.executable->groups()) groups.push_back({&job, g});
+    cut(job, pool.size(), parts);
   }
   if (!packs.empty())
-    pool.run(static_cast<int64_t>(packs.size()), [&](int64_t i, int) { packs[i].job->executable->pack(*packs[i].job, packs[i].part); });
+    pool.run(static_cast<int64_t>(packs.size()), [&](int64_t i, int) { packs[i].job->executable->pack(*packs[i].job, packs[i].pack); });
   for (Job* job : toPack) job->executable->packed(*job);
   try {
-    pool.run(static_cast<int64_t>(groups.size()), [&](int64_t i, int worker) {
-      groups[i].job->executable->run(*groups[i].job, static_cast<int>(groups[i].part), workers[worker]);
+    pool.run(static_cast<int64_t>(parts.size()), [&](int64_t i, int worker) {
+      const Part& p = parts[i];
+      p.job->executable->run(*p.job, p.begin, p.end, p.group, workers[worker]);
     });
   } catch (...) {
     for (Job& job : jobs) job.executable->dropSums();

@@ -19,12 +19,13 @@ class Executable {
   Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups);
   ~Executable();
   int groups() const { return groups_; }
+  int64_t together() const { return schedule_.together; }
   // Packing tasks that a run needs first: one a pack, none when the parameters have not changed.
   int64_t packsToDo(const Job&) const;
   void pack(const Job&, int64_t i);
   void packed(const Job&);
-  // All sequences of group g, in order.
-  void run(const Job&, int group, Worker&);
+  // Sequences begin … end-1 in order; what they add up goes to the sums of the group.
+  void run(const Job&, int64_t begin, int64_t end, int group, Worker&);
   // Adds the groups' sum i, elements begin … end-1, in group order, to `into` (unless null), and clears them.
   void reduce(int i, size_t begin, size_t end, float* into);
   // After a run that failed half-way: what was added since the last reduction counts for nothing.

@@ -28,8 +28,10 @@ void Worker::reserve(size_t bytes) {
   arenaBytes_ = bytes;
 }
 
-void Worker::run(const Schedule& schedule, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs) {
+void Worker::run(const Schedule& schedule, int64_t count, const std::vector<char*> (&bases)[kMemories],
+                 const std::vector<void*>& packs) {
   schedule_ = &schedule;
+  count_ = count;
   bases_ = bases;
   packs_ = &packs;
   reserve(schedule.arenaBytes);
@@ -40,10 +42,14 @@ void Worker::steps(const std::vector<Step>& list) {
   for (const Step& s : list) {
     if (s.kernel == kLoop) {
       loop(s);
-    } else {
+      continue;
+    }
+    const int64_t calls = s.rows >= 0 ? 1 : count_;
+    for (sequence_ = 0; sequence_ < calls; ++sequence_) {
       scratch_.reset();
       kernel(s);
     }
+    sequence_ = 0;
   }
 }
 
@@ -63,7 +69,7 @@ char* Worker::at(int32_t place) const {
   const Place& p = schedule_->places[place];
   char* base = p.memory == kArena ? arena_ : bases_[p.memory][p.index];
   if (!base) return nullptr;
-  int64_t offset = p.offset;
+  int64_t offset = p.offset + p.sequence * sequence_;
   for (size_t d = 0; d < p.strides.size(); ++d) offset += p.strides[d] * index_[d];
   return base + offset;
 }
@@ -81,7 +87,7 @@ const void* Worker::packed(int64_t pack, int64_t K, int64_t N, Strided B) {
 }
 
 void Worker::kernel(const Step& s) {
-  const auto& n = s.integers;
+  const Integers n = integers(s);
   const Kernels& k = *schedule_->kernels;
   switch (s.kernel) {
     case kElementwise: return elementwise(s);
@@ -111,7 +117,7 @@ void Worker::kernel(const Step& s) {
       return copyWindow({n[1], n[2], n[3], n[4], n[5], n[6]}, read<char>(s, 0), reinterpret_cast<char*>(write(s, 0)), false);
     case kConcat:
       for (int64_t i = 0; i < n[0]; ++i) {
-        const int64_t* w = &n[1 + 6 * i];
+        const int64_t* w = &s.integers[1 + 6 * i];
         copyWindow({w[0], w[1], w[2], w[3], w[4], w[5]}, read<char>(s, i), reinterpret_cast<char*>(write(s, 0)), false);
       }
       return;
@@ -131,9 +137,9 @@ void Worker::kernel(const Step& s) {
 
 void Worker::elementwise(const Step& s) {
   // Integers: rows, columns, operands, two steps an operand, ops, five numbers an op.
-  const int64_t* n = s.integers.data();
+  const Integers n = integers(s);
   const int nOperands = static_cast<int>(n[2]);
-  const int64_t* steps = n + 3;
+  const int64_t* steps = s.integers.data() + 3;
   const int nOps = static_cast<int>(steps[2 * nOperands]);
   const int64_t* code = steps + 2 * nOperands + 1;
   const float** operands = scratch_.array<const float*>(nOperands);
@@ -155,7 +161,7 @@ void Worker::elementwise(const Step& s) {
 }
 
 void Worker::matmul(const Step& s) {
-  const auto& n = s.integers;
+  const Integers n = integers(s);
   const int64_t M = n[0], N = n[1], K = n[2];
   const void* B = packed(n[7], K, N, {read<float>(s, 1), n[5], n[6]});
   schedule_->kernels->matmul(schedule_->precision, M, N, K, {read<float>(s, 0), n[3], n[4]}, B, write(s, 0), N, adds(s, 0),
@@ -191,7 +197,7 @@ void Worker::attention(const Step& s, bool gradient) {
 }
 
 void Worker::crossEntropy(const Step& s, bool gradient) {
-  const auto& n = s.integers;
+  const Integers n = integers(s);
   const int64_t T = n[0], d = n[1], V = n[2];
   const float* w = read<float>(s, 1);
   CrossEntropy c = {T, d, V, read<float>(s, 0), packed(n[3], d, V, {w, 1, d}), nullptr, read<int32_t>(s, 2)};

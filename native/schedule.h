@@ -1,5 +1,5 @@
 // A Schedule: native kernels and loops in order, with a place for every value. It is decoded once and run for many
-// sequences; a Worker is what one thread needs to run it.
+// sequences, some of them side by side; a Worker is what one thread needs to run it.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,6 +15,7 @@ struct Place {
   Memory memory;
   int32_t index;
   int64_t offset;                // bytes
+  int64_t sequence;              // bytes from one sequence to the next; 0: all share it
   std::vector<int64_t> strides;  // bytes per iteration of the loop at each depth
 };
 
@@ -36,6 +37,7 @@ struct Step {
   std::vector<int32_t> reads, writes;  // places; -1: absent
   std::vector<int64_t> integers;
   std::vector<float> reals;
+  int32_t rows = -1;  // the integer that counts rows, where one call computes all sequences; -1: a call for each
   // Of a loop.
   int64_t count = 0;
   bool reverse = false;
@@ -47,23 +49,30 @@ struct Schedule {
   const Kernels* kernels;
   Precision precision;
   size_t arenaBytes;
+  int64_t together;  // sequences that are worked off side by side
   std::vector<Place> places;
   std::vector<Pack> packs;
   std::vector<Step> steps;
 };
 
-// What one sequence of a run computes on, and the memory to do it in.
+// What sequences of a run compute on, side by side, and the memory to do it in.
 class Worker {
  public:
   Worker() = default;
   Worker(const Worker&) = delete;
   ~Worker();
   void reserve(size_t arenaBytes);
-  // bases[m][i]: the array i of memory m, of this sequence; packs: the packed parameters.
-  void run(const Schedule&, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs);
+  // bases[m][i]: the array i of memory m, of the first of `count` sequences; packs: the packed parameters.
+  void run(const Schedule&, int64_t count, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs);
 
  private:
   static constexpr int kDepth = 16;
+  // A step's integers; the one that counts rows counts those of all sequences that the call computes.
+  struct Integers {
+    const Step& step;
+    int64_t count;
+    int64_t operator[](size_t i) const { return step.integers[i] * (static_cast<int32_t>(i) == step.rows ? count : 1); }
+  };
   void steps(const std::vector<Step>&);
   void loop(const Step&);
   void kernel(const Step&);
@@ -74,6 +83,7 @@ class Worker {
   }
   float* write(const Step& s, size_t i) const { return reinterpret_cast<float*>(at(s.writes[i])); }
   bool adds(const Step& s, size_t i) const;
+  Integers integers(const Step& s) const { return {s, count_}; }
   const void* packed(int64_t pack, int64_t K, int64_t N, Strided B);
 
   void elementwise(const Step&);
@@ -84,6 +94,8 @@ class Worker {
   const Schedule* schedule_ = nullptr;
   const std::vector<char*>* bases_ = nullptr;
   const std::vector<void*>* packs_ = nullptr;
+  int64_t count_ = 1;     // sequences
+  int64_t sequence_ = 0;  // which of them a call for each is about
   int64_t index_[kDepth] = {};
   char* arena_ = nullptr;
   size_t arenaBytes_ = 0;

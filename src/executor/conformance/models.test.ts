@@ -9,7 +9,8 @@ import { below, deviation, drawAll, f32, i32, masked, type Sample } from './data
 import { candidates } from './executors.ts'
 import { dataOf, runStep } from './step.ts'
 
-const count = 3
+// Of the short ones seven are worked off side by side, and then the one that is left.
+const [count, groups] = [8, 1]
 
 /** Every value of every setting, at sizes that divide nothing. */
 const models: [name: string, length: number, settings: Partial<ModelSettings>][] = [
@@ -69,7 +70,7 @@ async function results(executor: Executor, { config, samples, programs }: Steps)
   const inputs = dataOf(drawAll(samples, 'models'))
   const all: Record<string, Numbers> = {}
   for (const [name, step] of Object.entries(programs)) {
-    const { outputs, sums } = await runStep(executor, step, { count, parameters, inputs })
+    const { outputs, sums } = await runStep(executor, step, { count, parameters, inputs }, groups)
     for (const [what, values] of Object.entries({ ...outputs, ...sums })) all[`${name}: ${what}`] = values
   }
   return all

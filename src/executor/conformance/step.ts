@@ -23,9 +23,15 @@ export async function runProgram(executor: Executor, program: Program, run: Run,
 }
 
 /** Runs the Programs of a training step one after the other. Gradients of parameters are under `grad:NAME`. */
-export async function runStep(executor: Executor, { main, derive, pullback }: TrainingPrograms, run: Run) {
+export async function runStep(
+  executor: Executor,
+  { main, derive, pullback }: TrainingPrograms,
+  run: Run,
+  groups?: number,
+) {
   const derived = derive ? await executor.compile(derive).run({ count: 1, parameters: run.parameters }) : {}
-  const { outputs, sums } = await runProgram(executor, main, { ...run, parameters: { ...run.parameters, ...derived } })
+  const parameters = { ...run.parameters, ...derived }
+  const { outputs, sums } = await runProgram(executor, main, { ...run, parameters }, groups)
   if (!pullback) return { outputs, sums }
   const pulled = await runProgram(executor, pullback, { count: 1, parameters: run.parameters, inputs: sums })
   for (const [name, more] of Object.entries(pulled.sums)) sums[name] = sums[name]?.map((x, i) => x + more[i]) ?? more

@@ -12,6 +12,8 @@ export interface NativeSchedule {
   readonly bf16: number
   readonly groups: number
   readonly arenaBytes: number
+  /** Sequences that a worker works off side by side. */
+  readonly together: number
   readonly places: Float64Array
   readonly packs: Float64Array
   readonly steps: Float64Array

@@ -48,6 +48,7 @@ export class ElementwiseGroup {
     private readonly type: (value: number) => TensorType,
     private readonly resolve: (value: number) => number,
     private readonly constant: (value: number) => number | undefined,
+    private readonly shared: (value: number) => boolean,
     readonly shape: readonly number[],
   ) {}
 
@@ -77,7 +78,7 @@ export class ElementwiseGroup {
     const operands = this.operands()
     const constants: number[] = []
     const register = new Map(operands.map((v, i) => [v, i]))
-    const { rows, columns, steps } = this.domain(operands)
+    const { rows, columns, steps, rowsAt } = this.domain(operands)
     const code: number[] = []
     const writes: Target[] = []
     const written: number[] = []
@@ -93,20 +94,40 @@ export class ElementwiseGroup {
       code.push(codeOf(op), written[i], refs[0], refs[1] ?? 0, refs[2] ?? 0)
     }
     const integers = [rows, columns, operands.length, ...steps.flat(), this.members.length, ...code]
-    return { kernel: 'elementwise', reads: operands, writes, integers, reals: constants }
+    const adds = writes.some((where) => where && 'sum' in where)
+    return {
+      kernel: 'elementwise',
+      reads: operands,
+      writes,
+      integers,
+      reals: constants,
+      rows: adds ? undefined : rowsAt,
+    }
   }
 
-  /** Rows and columns of the pass, and each operand's step along both; one long row where nothing is broadcast. */
+  /**
+   * Rows and columns of the pass, each operand's step along both, and which of the two counts rows of sequences side by
+   * side, if either can: one long row where nothing is broadcast along rows.
+   */
   private domain(operands: readonly number[]) {
     const size = sizeOf(this.shape)
-    const types = operands.map(this.type)
-    if (types.every((t) => sizeOf(t.shape) === size || sizeOf(t.shape) === 1))
-      return { rows: 1, columns: size, steps: types.map((t) => [0, sizeOf(t.shape) === 1 && size > 1 ? 0 : 1]) }
-    const columns = this.shape.at(-1)!
-    const steps = types.map(({ shape }) => {
-      const last = shape.at(-1) ?? 1
-      return [sizeOf(shape) / last === 1 ? 0 : last, last === 1 ? 0 : 1]
+    const all = operands.map((v) => {
+      const { shape } = this.type(v)
+      return { size: sizeOf(shape), last: shape.at(-1) ?? 1, shared: this.shared(v) }
     })
-    return { rows: size / columns, columns, steps }
+    const columns = this.shape.at(-1) ?? 1
+    const rows = size / columns
+    const isLong = all.every((operand) => operand.size === size || operand.size === 1)
+    const longStacks = all.every((operand) => operand.size === (operand.shared ? 1 : size))
+    const rowsStack = all.every((operand) => operand.size / operand.last === (operand.shared ? 1 : rows))
+    if (isLong && (longStacks || !rowsStack)) {
+      const steps = all.map((operand) => [0, operand.size === 1 && (size > 1 || operand.shared) ? 0 : 1])
+      return { rows: 1, columns: size, steps, rowsAt: longStacks ? 1 : undefined }
+    }
+    const steps = all.map(({ size, last, shared }) => [
+      size / last === 1 && (rows > 1 || shared) ? 0 : last,
+      last === 1 ? 0 : 1,
+    ])
+    return { rows, columns, steps, rowsAt: rowsStack ? 0 : undefined }
   }
 }

@@ -2,7 +2,7 @@ import type { Program } from '../../compile/program.ts'
 import { LatheError } from '../../settings/error.ts'
 import { sizeOf } from '../../tensor/type.ts'
 import type { NativeSchedule } from './addon.ts'
-import type { Memory, Place } from './place.ts'
+import type { Memory, Place, Placed } from './place.ts'
 import type { Lowered, Step, Target } from './steps.ts'
 
 /** In the order of `enum Memory` in native/schedule.h. */
@@ -17,12 +17,14 @@ type Encoded = Pick<NativeSchedule, 'places' | 'packs' | 'steps' | 'sizes'>
 export function encode(
   program: Program,
   lowered: Lowered,
-  places: ReadonlyMap<number, Place>,
+  { places, stacked }: Placed,
   kernels: readonly string[],
 ): Encoded {
   const list: Place[] = [...places.values()]
   const number = new Map([...places.keys()].map((value, i) => [value, i]))
-  const sums = program.sums.map((_, index) => list.push({ memory: 'sum', index, offset: 0, strides: [] }) - 1)
+  const sums = program.sums.map(
+    (_, index) => list.push({ memory: 'sum', index, offset: 0, strides: [], sequence: 0 }) - 1,
+  )
 
   const place = (value: number | undefined): number => (value === undefined ? -1 : number.get(value)!)
   const target = (t: Target): number => (!t ? -1 : 'sum' in t ? sums[t.sum] : place(t.value))
@@ -43,9 +45,10 @@ export function encode(
           place(step.index),
           ...encodeSteps(step.steps, depth + 1),
         ]
-      const { reads, writes, integers, reals } = step
+      const { reads, writes, integers, reals, rows } = step
       return [
         kernel,
+        stacked.has(step) ? rows! : -1,
         ...counted(reads.map(place)),
         ...counted(writes.map(target)),
         ...counted(integers),
@@ -57,7 +60,7 @@ export function encode(
   const { parameters, inputs, states, outputs } = program
   return {
     places: Float64Array.from(
-      list.flatMap((p) => [memories.indexOf(p.memory), p.index, p.offset, ...counted(p.strides)]),
+      list.flatMap((p) => [memories.indexOf(p.memory), p.index, p.offset, p.sequence, ...counted(p.strides)]),
     ),
     packs: Float64Array.from(lowered.packs.flatMap((p) => [p.parameter, p.K, p.N, p.rowStep, p.columnStep])),
     steps: Float64Array.from(encodeSteps(lowered.steps, 0)),

@@ -66,10 +66,12 @@ class NativeExecutable implements Executable {
   ) {
     const { variant, precision, groups } = options
     const lowered = lowerToSteps(program)
-    const { places, arenaBytes } = place(program, lowered)
-    const code = encode(program, lowered, places, addon.kernels())
-    this.handle = addon.compile({ variant, bf16: Number(precision === 'bf16'), groups, arenaBytes, ...code })
-    const print = () => printSchedule(program, lowered, places, { variant, precision, groups, arenaBytes })
+    const placed = place(program, lowered)
+    const { arenaBytes, together } = placed
+    const code = encode(program, lowered, placed, addon.kernels())
+    const bf16 = Number(precision === 'bf16')
+    this.handle = addon.compile({ variant, bf16, groups, arenaBytes, together, ...code })
+    const print = () => printSchedule(program, lowered, placed, { variant, precision, groups })
     this.schedule = { executor: 'native', arenaBytes, groups, print }
   }
 

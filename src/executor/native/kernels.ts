@@ -7,6 +7,8 @@ import type { KernelStep, Target } from './steps.ts'
 export interface Lowerer {
   type(value: number): TensorType
   target(value: number): Target
+  /** Whether all sequences read the same: a parameter, or the index of a loop. */
+  shared(value: number): boolean
   pack(value: number, K: number, N: number, rowStep: number, columnStep: number): number
 }
 
@@ -31,6 +33,9 @@ const attention: Choose = ({ inputs, attributes: a }, { type }) => {
   }
 }
 
+const adds = (target: Target): boolean => target !== undefined && 'sum' in target
+const addsOnly = (target: Target): boolean => target === undefined || adds(target)
+
 /** Copies a window: rows, columns, source and destination row length, source and destination offset. */
 const window = (rows: number, columns: number, ...rest: [from: number, to: number, fromAt: number, toAt: number]) => [
   rows,
@@ -42,42 +47,57 @@ const choices: Readonly<Record<string, Choose>> = {
   fill: ({ outputs: [y], attributes }, { type }) => ({
     integers: [sizeOf(type(y).shape)],
     reals: [attributes.value as number],
+    rows: 0,
   }),
-  matmul({ inputs: [a, b], outputs: [c], attributes: { transposeA, transposeB } }, { type, pack }) {
+  matmul({ inputs: [a, b], outputs: [c], attributes: { transposeA, transposeB } }, { type, pack, shared, target }) {
     const [M, N] = type(c).shape
     const K = type(a).shape[transposeA ? 0 : 1]
     const [aRow, aColumn] = transposeA ? [1, M] : [K, 1]
     const [bRow, bColumn] = transposeB ? [1, K] : [N, 1]
-    return { integers: [M, N, K, aRow, aColumn, bRow, bColumn, pack(b, K, N, bRow, bColumn)] }
+    const ofRows = !transposeA && !shared(a) && shared(b) && !adds(target(c))
+    const overRows = transposeA && !transposeB && !shared(a) && !shared(b) && adds(target(c))
+    return {
+      integers: [M, N, K, aRow, aColumn, bRow, bColumn, pack(b, K, N, bRow, bColumn)],
+      rows: ofRows ? 0 : overRows ? 2 : undefined,
+    }
   },
   attention,
   attentionGrad: attention,
-  norm: ({ inputs, attributes }, { type }) => ({
-    reads: [inputs[0], inputs[1], inputs[2]],
-    integers: [...matrix(type(inputs[0])), Number(attributes.kind === 'layer')],
+  norm: ({ inputs: [x, ...vectors], attributes }, { type, shared }) => ({
+    reads: [x, vectors[0], vectors[1]],
+    integers: [...matrix(type(x)), Number(attributes.kind === 'layer')],
     reals: [attributes.eps as number],
+    rows: !shared(x) && vectors.every(shared) ? 0 : undefined,
   }),
-  normGrad: ({ inputs, attributes }, { type }) => ({
-    integers: [...matrix(type(inputs[0])), Number(attributes.kind === 'layer')],
+  normGrad: ({ inputs: [x, gain, ct], outputs: [, ...vectors], attributes }, { type, shared, target }) => ({
+    integers: [...matrix(type(x)), Number(attributes.kind === 'layer')],
     reals: [attributes.eps as number],
+    rows: !shared(x) && shared(gain) && !shared(ct) && vectors.every((v) => addsOnly(target(v))) ? 0 : undefined,
   }),
-  softmax: ({ inputs: [x] }, { type }) => ({ integers: matrix(type(x)) }),
-  linearCrossEntropy({ inputs: [x, w] }, { type, pack }) {
+  softmax: ({ inputs: [x] }, { type, shared }) => ({ integers: matrix(type(x)), rows: shared(x) ? undefined : 0 }),
+  linearCrossEntropy({ inputs: [x, w, targets] }, { type, pack, shared }) {
     const [[T, d], [V]] = [type(x).shape, type(w).shape]
-    return { integers: [T, d, V, pack(w, d, V, 1, d)] }
+    const rows = !shared(x) && shared(w) && !shared(targets) ? 0 : undefined
+    return { integers: [T, d, V, pack(w, d, V, 1, d)], rows }
   },
-  linearCrossEntropyGrad({ inputs: [x, w] }, { type, pack }) {
+  linearCrossEntropyGrad({ inputs: [x, w, ...each], outputs: [, dw] }, { type, pack, shared, target }) {
     const [[T, d], [V]] = [type(x).shape, type(w).shape]
-    return { integers: [T, d, V, pack(w, d, V, 1, d), pack(w, V, d, d, 1)] }
+    const rows = shared(w) && ![x, ...each].some(shared) && addsOnly(target(dw)) ? 0 : undefined
+    return { integers: [T, d, V, pack(w, d, V, 1, d), pack(w, V, d, d, 1)], rows }
   },
-  embed: ({ inputs: [table, ids] }, { type }) => ({ integers: [type(ids).shape[0], ...type(table).shape] }),
-  embedGrad: ({ inputs: [ids, ct], attributes }, { type }) => ({
+  embed: ({ inputs: [table, ids] }, { type, shared }) => ({
+    integers: [type(ids).shape[0], ...type(table).shape],
+    rows: shared(table) && !shared(ids) ? 0 : undefined,
+  }),
+  embedGrad: ({ inputs: [ids, ct], outputs: [dtable], attributes }, { type, shared, target }) => ({
     integers: [type(ids).shape[0], attributes.vocabulary as number, type(ct).shape[1]],
+    rows: !shared(ids) && !shared(ct) && adds(target(dtable)) ? 0 : undefined,
   }),
-  sumTo({ inputs: [x], outputs: [y] }, { type }) {
+  sumTo({ inputs: [x], outputs: [y] }, { type, shared, target }) {
     const [rows, columns] = matrix(type(x))
     const [rowsLeft, columnsLeft] = matrix(type(y))
-    return { integers: [rows, columns, Number(rowsLeft > 1), Number(columnsLeft > 1)] }
+    const stacks = !shared(x) && rowsLeft > 1 !== adds(target(y))
+    return { integers: [rows, columns, Number(rowsLeft > 1), Number(columnsLeft > 1)], rows: stacks ? 0 : undefined }
   },
   slice({ inputs: [x], outputs: [y], attributes: { axis, start } }, { type }) {
     const [[, from], [rows, columns]] = [type(x).shape, type(y).shape]

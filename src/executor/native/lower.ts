@@ -59,8 +59,14 @@ class Lowering implements Lowerer {
 
   resolve = (value: number): number => this.uses.resolve(value)
 
+  shared = (value: number): boolean => {
+    const id = this.resolve(value)
+    const slice = this.slices.get(id)
+    return slice ? this.shared(slice.stack) : this.parameterOf.has(id) || this.depths.has(id)
+  }
+
   /** Where an instruction writes one of its outputs; nowhere when nobody reads it. */
-  target(value: number): Target {
+  target = (value: number): Target => {
     const sum = this.sumOf.get(value)
     if (sum !== undefined) return { sum }
     const { by, edge } = this.uses.of(value)
@@ -132,7 +138,7 @@ class Lowering implements Lowerer {
       if (ElementwiseGroup.accepts(instruction)) {
         const { shape } = this.type(outputs[0])
         if (group && (group.full || !sameDomain(group.shape, shape))) close()
-        group ??= new ElementwiseGroup(this.type, this.resolve, (v) => this.constants.get(v), shape)
+        group ??= new ElementwiseGroup(this.type, this.resolve, (v) => this.constants.get(v), this.shared, shape)
         group.members.push(instruction)
         continue
       }
@@ -247,7 +253,8 @@ class Lowering implements Lowerer {
 
   private copy(from: number, target: Target): KernelStep {
     const size = sizeOf(this.type(from).shape)
-    return { kernel: 'copy', reads: [from], writes: [target], integers: [1, size, size, size, 0, 0], reals: [] }
+    const rows = this.shared(from) || (target && 'sum' in target) ? undefined : 1
+    return { kernel: 'copy', reads: [from], writes: [target], integers: [1, size, size, size, 0, 0], reals: [], rows }
   }
 
   private zero(value: number): KernelStep {

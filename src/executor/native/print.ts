@@ -1,13 +1,13 @@
 import type { Program } from '../../compile/program.ts'
-import type { Place } from './place.ts'
+import type { Placed } from './place.ts'
 import type { Lowered, Step, Target } from './steps.ts'
 
 /** A Schedule as text: one kernel call a line, with the place of everything it touches. */
 export function printSchedule(
   program: Program,
   lowered: Lowered,
-  places: ReadonlyMap<number, Place>,
-  head: { variant: string; precision: string; groups: number; arenaBytes: number },
+  { places, stacked, together, arenaBytes }: Placed,
+  head: { variant: string; precision: string; groups: number },
 ): string {
   const at = (value: number | undefined): string => {
     if (value === undefined) return '–'
@@ -23,11 +23,12 @@ export function printSchedule(
       return [`${indent}loop ${times}${step.reverse ? ', backwards' : ''} {`, ...body, `${indent}}`].join('\n')
     }
     const numbers = [...step.integers, ...step.reals].join(' ')
-    return `${indent}${step.kernel} (${step.reads.map(at).join(', ')}) → ${step.writes.map(to).join(', ')}  [${numbers}]`
+    const each = together > 1 && !stacked.has(step) ? 'each: ' : ''
+    return `${indent}${each}${step.kernel} (${step.reads.map(at).join(', ')}) → ${step.writes.map(to).join(', ')}  [${numbers}]`
   }
   const packs = lowered.packs.map((p, i) => `  pack ${i}: ${program.parameters[p.parameter].name} as [${p.K}, ${p.N}]`)
   return [
-    `schedule ${program.name} on ${head.variant}, ${head.precision}, ${head.groups} groups, arena ${head.arenaBytes} bytes {`,
+    `schedule ${program.name} on ${head.variant}, ${head.precision}, ${head.groups} groups, ${together} side by side, arena ${arenaBytes} bytes {`,
     ...packs,
     ...lowered.steps.map((s) => line(s, '  ')),
     '}',

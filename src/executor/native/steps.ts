@@ -15,6 +15,11 @@ export interface KernelStep {
   readonly writes: readonly Target[]
   readonly integers: readonly number[]
   readonly reals: readonly number[]
+  /**
+   * Which integer counts rows: where the rows of several sequences lie one after another, one call with as many times
+   * more rows computes them all. Undefined where each sequence needs a call of its own.
+   */
+  readonly rows?: number
 }
 
 /** A loop over steps. Slices and stacks share memory; carries are copied only where they cannot be written in place. */
