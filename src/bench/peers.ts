@@ -147,6 +147,8 @@ export async function runPeers(
     progress(peer.name)
     results[peer.name] = await runPeer(peer, step)
     if (peer.perToken) results[peer.name] = await runSmaller(peer, step, results[peer.name], progress)
+    const result = results[peer.name]
+    progress(`${peer.name}: ${'ms' in result ? `${result.ms.toFixed(1)} ms` : 'not timed'}`)
   }
   return results
 }
