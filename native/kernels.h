@@ -120,6 +120,10 @@ struct Kernels {
   void (*attention)(Precision, const Attention&, Scratch&);  // writes out and lse
   void (*attentionGrad)(Precision, const Attention&, const AttentionGrad&, Scratch&);
 
+  // y = x [T, nHeads*dHead] with row r turned as attention turns it at position start + r (direction 1), or back (-1).
+  void (*rope)(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x,
+               float* y, Scratch&);
+
   void (*norm)(const Norm&, float* y);
   // dx overwritten; dgain and dbias ([cols], may be null) get the sum over rows, added when accumulate is set.
   void (*normGrad)(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);

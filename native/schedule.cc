@@ -12,7 +12,7 @@ namespace lathe {
 const char* const kernelNames[kKernels] = {
     "loop",      "elementwise", "copy",          "fill",   "pad",     "concat",   "transpose",
     "takeRow",   "putRow",      "append",        "sumTo",  "matmul",  "attention", "attentionGrad",
-    "norm",      "normGrad",    "softmax",       "embed",  "embedGrad", "linearCrossEntropy", "linearCrossEntropyGrad",
+    "rope",      "norm",      "normGrad",    "softmax",       "embed",  "embedGrad", "linearCrossEntropy", "linearCrossEntropyGrad",
 };
 
 Worker::~Worker() { std::free(arena_); }
@@ -94,6 +94,9 @@ void Worker::kernel(const Step& s) {
     case kMatmul: return matmul(s);
     case kAttention: return attention(s, false);
     case kAttentionGrad: return attention(s, true);
+    case kRope:
+      return k.rope(s.reals[0], *read<int32_t>(s, 1), n[0], n[1], n[2], static_cast<float>(n[3]), read<float>(s, 0), write(s, 0),
+                    scratch_);
     case kCrossEntropy: return crossEntropy(s, false);
     case kCrossEntropyGrad: return crossEntropy(s, true);
     case kNorm:

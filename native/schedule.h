@@ -27,7 +27,7 @@ struct Pack {
 
 enum Kernel : int32_t {
   kLoop, kElementwise, kCopyWindow, kFill, kPad, kConcat, kTranspose, kTakeRow, kPutRow, kAppend, kSumTo, kMatmul,
-  kAttention, kAttentionGrad, kNorm, kNormGrad, kSoftmax, kEmbed, kEmbedGrad, kCrossEntropy, kCrossEntropyGrad, kKernels,
+  kAttention, kAttentionGrad, kRope, kNorm, kNormGrad, kSoftmax, kEmbed, kEmbedGrad, kCrossEntropy, kCrossEntropyGrad, kKernels,
 };
 // Their names in a Schedule.
 extern const char* const kernelNames[kKernels];

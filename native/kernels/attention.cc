@@ -24,11 +24,10 @@ void TurnedHead::load(int64_t head) {
   k = turnedK_;
 }
 
-int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& head, const void* packedKeys, int64_t i0,
-                   int64_t rows, float* scores, int64_t ld, Scratch& scratch) {
-  const int64_t n = keysSeen(s, i0 + rows - 1);
-  multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKeys, s.dHead}, scores, ld, false,
-           scratch);
+namespace {
+
+// Scales products of query rows [i0, i0 + rows) with keys, and masks them.
+void finishScores(const Attention& s, int64_t i0, int64_t rows, float* scores, int64_t ld) {
   for (int64_t r = 0; r < rows; ++r, scores += ld) {
     const int64_t seen = keysSeen(s, i0 + r), whole = roundUp(seen, W), last = whole - W;
     map(whole, scores, scores, [&](vf v) { return v * s.scale; });
@@ -37,15 +36,58 @@ int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& he
       for (int64_t j = 0, own = s.segments[s.start + i0 + r]; j < seen; ++j)
         scores[j] = s.segments[j] == own ? scores[j] : -kInfinity;
   }
+}
+
+// Up to so many queries, as in decoding, read keys and values where they stand: to pack them would take longer.
+constexpr int64_t kFewQueries = 4;
+
+template <bool kRound>
+LATHE_INLINE vf operand(const float* p, int64_t n) {
+  const vf x = loadUpTo(p, n);
+  return kRound ? roundBf16(x) : x;
+}
+
+// Products of one query with n keys.
+template <bool kRound>
+void dots(int64_t n, int64_t dHead, const float* q, const float* k, int64_t ldk, float* scores) {
+  for (int64_t j = 0; j < n; ++j, k += ldk) {
+    vf total = {};
+    for (int64_t c = 0; c < dHead; c += W) total += operand<kRound>(q + c, dHead - c) * operand<kRound>(k + c, dHead - c);
+    scores[j] = sum(total);
+  }
+}
+
+// The sum of n rows of v by weight.
+template <bool kRound>
+void weigh(int64_t n, int64_t dHead, const float* weights, const float* v, int64_t ldv, float* out) {
+  for (int64_t c = 0; c < dHead; c += W) {
+    vf total = {};
+    for (int64_t j = 0; j < n; ++j) {
+      const vf weight = splat(weights[j]);
+      total += (kRound ? roundBf16(weight) : weight) * operand<kRound>(v + j * ldv + c, dHead - c);
+    }
+    storeUpTo(out + c, total, dHead - c);
+  }
+}
+
+}  // namespace
+
+int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& head, const void* packedKeys, int64_t i0,
+                   int64_t rows, float* scores, int64_t ld, Scratch& scratch) {
+  const int64_t n = keysSeen(s, i0 + rows - 1);
+  multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKeys, s.dHead}, scores, ld, false,
+           scratch);
+  finishScores(s, i0, rows, scores, ld);
   return n;
 }
 
 void attention(Precision precision, const Attention& s, Scratch& scratch) {
   Scratch::Frame frame(scratch);
   const int64_t keys = keysOf(s), ld = roundUp(keys, W), ldo = s.nHeads * s.dHeadValue;
+  const bool few = s.T <= kFewQueries, rounds = precision == Precision::BF16;
   TurnedHead head(s, scratch);
-  void* packedK = scratch.take(packedBytes(precision, s.dHead, keys));
-  void* packedV = scratch.take(packedBytes(precision, keys, s.dHeadValue));
+  void* packedK = few ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
+  void* packedV = few ? nullptr : scratch.take(packedBytes(precision, keys, s.dHeadValue));
   float* scores = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
   float* tops = scratch.array<float>(static_cast<size_t>(s.T));
   float* totals = scratch.array<float>(static_cast<size_t>(s.T));
@@ -54,9 +96,21 @@ void attention(Precision precision, const Attention& s, Scratch& scratch) {
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
     head.load(h);
-    pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedK);
-    pack(precision, keys, s.dHeadValue, {s.v + h * s.dHeadValue, s.ldv, 1}, packedV);
-    for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
+    const float* v = s.v + h * s.dHeadValue;
+    for (int64_t i = 0; few && i < s.T; ++i) {
+      const int64_t n = keysSeen(s, i);
+      (rounds ? dots<true> : dots<false>)(n, s.dHead, head.q + i * head.ldq, head.k, head.ldk, scores);
+      finishScores(s, i, 1, scores, ld);
+      const RowSum row = softmaxRow(wholeKeysSeen(s, i), scores, scores);
+      tops[i] = row.top;
+      totals[i] = row.total;
+      (rounds ? weigh<true> : weigh<false>)(n, s.dHeadValue, scores, v, s.ldv, out + i * ldo + h * s.dHeadValue);
+    }
+    if (!few) {
+      pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedK);
+      pack(precision, keys, s.dHeadValue, {v, s.ldv, 1}, packedV);
+    }
+    for (int64_t i0 = 0; !few && i0 < s.T; i0 += kQueryBlock) {
       const int64_t rows = least(kQueryBlock, s.T - i0);
       const int64_t n = scoreBlock(precision, s, head, packedK, i0, rows, scores, ld, scratch);
       for (int64_t r = 0; r < rows; ++r) {

@@ -1,5 +1,7 @@
 #include "rope.h"
 
+#include "variant.h"
+
 namespace lathe::LATHE_VARIANT {
 
 namespace {
@@ -72,6 +74,16 @@ void rotate(const Rope& rope, int64_t row0, int64_t rows, int64_t dHead, const f
     }
     if (dHead % 2) y[dHead - 1] = x[dHead - 1];
   }
+}
+
+void rope(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, float* y,
+          Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  auto* positions = scratch.array<int32_t>(static_cast<size_t>(T));
+  for (int64_t t = 0; t < T; ++t) positions[t] = static_cast<int32_t>(start + t);
+  const Rope turns = makeRope(base, dHead, T, positions, scratch);
+  for (int64_t h = 0; h < nHeads; ++h)
+    rotate(turns, 0, T, dHead, x + h * dHead, nHeads * dHead, y + h * dHead, nHeads * dHead, direction);
 }
 
 }  // namespace lathe::LATHE_VARIANT

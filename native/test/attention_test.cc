@@ -161,10 +161,31 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
   check(dq.same(dq2) && dk.same(dk2) && dv.same(dv2), "%s: two runs differ", what.c_str());
 }
 
+void runRope(const Kernels& kernels, int64_t T, int64_t nHeads, int64_t dHead, int64_t start, uint64_t seed) {
+  Random random(seed);
+  const int64_t width = nHeads * dHead;
+  Floats x(random.floats(T * width)), y(T * width), back(T * width);
+  Doubles right(T * width);
+  for (int64_t i = 0; i < T * width; ++i) right[i] = x[i];
+  for (int64_t t = 0; t < T; ++t)
+    for (int64_t h = 0; h < nHeads; ++h)
+      turn(right.data() + t * width + h * dHead, dHead, double(start + t), 10000, 1);
+  const std::string what =
+      text("%s rope of %d rows from %d, %d heads of %d", kernels.name, int(T), int(start), int(nHeads), int(dHead));
+  Scratch scratch;
+  kernels.rope(10000, start, T, nHeads, dHead, 1, x.data(), y.data(), scratch);
+  checkClose(y.data(), right, tolerance(Precision::F32, 2), what);
+  for (int64_t i = 0; i < T * width; ++i) right[i] = x[i];
+  kernels.rope(10000, start, T, nHeads, dHead, -1, y.data(), back.data(), scratch);
+  checkClose(back.data(), right, tolerance(Precision::F32, 4), what + ", turned back");
+}
+
 }  // namespace
 
 void testAttention(const Kernels& kernels) {
   const int64_t lengths[] = {1, 2, 3, 5, 16, 17, 33, 64, 70, 133}, widths[] = {1, 2, 3, 8, 16, 32, 64, 128};
+  for (const int64_t dHead : widths)
+    for (const int64_t T : {1, 2, 7}) runRope(kernels, T, 1 + T % 3, dHead, 1000 * (dHead % 3), 31 * T + dHead);
   for (const Precision precision : kPrecisions) {
     uint64_t seed = 0;
     for (const int64_t dHead : widths)
@@ -177,6 +198,8 @@ void testAttention(const Kernels& kernels) {
       }
     const Case others[] = {
         {1, 40, 39, 2, 16, 16, true, true, false, false},    // decoding: one query, keys from earlier calls
+        {1, 700, 650, 3, 17, 9, true, false, false, true},
+        {4, 70, 60, 2, 32, 16, false, true, false, true},
         {1, 64, 20, 2, 16, 16, true, true, true, false},     // room for more keys than there are
         {7, 50, 30, 1, 8, 8, true, true, false, true},
         {5, 90, 85, 3, 32, 16, false, false, false, false},  // a memory bank larger than the sequence

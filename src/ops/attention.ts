@@ -5,6 +5,7 @@
 import type { Attributes, Tensor } from '../graph/graph.ts'
 import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type KernelContext, type Op, shapeError } from './op.ts'
+import { rotate } from './rope.ts'
 
 export interface AttentionOptions {
   readonly nHeads: number
@@ -53,32 +54,6 @@ function options(inputs: readonly Values[], from: number, attributes: Attributes
   let next = from
   const [start, positions, segments] = optional.map((name) => (attributes[name] ? inputs[next++].data : undefined))
   return { start: start ? start[0] : 0, positions, segments }
-}
-
-/** Turns each pair (i, i + half) of each head by position · base^(−i/half); `direction` −1 turns back. */
-function rotate(
-  x: Values,
-  H: number,
-  base: number,
-  position: (row: number) => number,
-  direction: 1 | -1,
-): Float32Array {
-  const out = Float32Array.from(x.data)
-  const [rows, width] = x.shape
-  const K = width / H
-  const half = Math.floor(K / 2)
-  if (!base) return out
-  for (let r = 0; r < rows; r++)
-    for (let i = 0; i < half; i++) {
-      const angle = direction * position(r) * base ** (-i / half)
-      const [c, s] = [Math.cos(angle), Math.sin(angle)]
-      for (let o = r * width + i; o < (r + 1) * width; o += K) {
-        const [a, b] = [x.data[o], x.data[o + half]]
-        out[o] = a * c - b * s
-        out[o + half] = a * s + b * c
-      }
-    }
-  return out
 }
 
 /** What forward and backward share: turned and rounded operands, and which keys a query sees. */

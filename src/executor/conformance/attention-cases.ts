@@ -2,7 +2,7 @@
  * Cases of attention: T queries, S keys, H heads, K key width, V value width; and of caches that it reads.
  */
 import { input, output, parameter, state } from '../../graph/graph.ts'
-import { type AttentionOptions, add, append, attention, matmul, repeat, reshape } from '../../ops/index.ts'
+import { type AttentionOptions, add, append, attention, matmul, repeat, reshape, rope } from '../../ops/index.ts'
 import { type Case, forwardCase, mixedCases, trainingCases } from './case.ts'
 import { below, f32, i32, type Sample, scaled } from './data.ts'
 
@@ -30,28 +30,28 @@ function sized(
 
 const lengths = [1, 3, 17, 33]
 const headWidths = [1, 2, 3, 8, 16, 32, 64, 128]
-const rope = { ropeBase: 100 }
+const positioned = { ropeBase: 100 }
 
 const self: Case[] = headWidths.flatMap((K, i) => {
   const [T, other] = [lengths[(i + 1) % 4], lengths[(i + 3) % 4]]
   const H = K > 32 ? 1 : 2
   return [
     ...sized('causal', { T, H, K }),
-    ...sized('causal, rope', { T: other, H, K }, rope),
+    ...sized('causal, rope', { T: other, H, K }, positioned),
     ...sized('bidirectional', { T: other, H, K }, { causal: false }),
-    ...sized('bidirectional, rope', { T, H, K }, { ...rope, causal: false }),
+    ...sized('bidirectional, rope', { T, H, K }, { ...positioned, causal: false }),
   ]
 })
 
 const shapes: Case[] = [
-  ...lengths.flatMap((T) => sized('causal, rope', { T, H: 3, K: 32 }, rope)),
-  ...sized('a long sequence', { T: 130, H: 1, K: 32 }, rope),
+  ...lengths.flatMap((T) => sized('causal, rope', { T, H: 3, K: 32 }, positioned)),
+  ...sized('a long sequence', { T: 130, H: 1, K: 32 }, positioned),
   ...sized('a scale', { T: 17, H: 2, K: 8 }, { scale: 0.9 }),
   ...sized('memory', { T: 17, S: 5, H: 2, K: 16 }, { causal: false }),
   ...sized('memory of one row', { T: 3, S: 1, H: 2, K: 3 }, { causal: false }),
-  ...sized('one query', { T: 1, S: 33, H: 2, K: 8 }, { ...rope, causal: false }),
-  ...sized('wide values', { T: 17, H: 2, K: 3, V: 40 }, rope),
-  ...sized('narrow values', { T: 17, H: 3, K: 32, V: 1 }, rope),
+  ...sized('one query', { T: 1, S: 33, H: 2, K: 8 }, { ...positioned, causal: false }),
+  ...sized('wide values', { T: 17, H: 2, K: 3, V: 40 }, positioned),
+  ...sized('narrow values', { T: 17, H: 3, K: 32, V: 1 }, positioned),
   ...sized('narrow keys', { T: 33, H: 2, K: 1, V: 32 }, { causal: false }),
 ]
 
@@ -67,18 +67,18 @@ const masks: Case[] = [
   const size = { T, H: 2, K }
   const cached = { T, S: 2 * T + 3, H: 2, K }
   return [
-    ...sized('positions', size, rope, positions(T)),
+    ...sized('positions', size, positioned, positions(T)),
     ...sized('segments', size, {}, segments(T)),
-    ...sized('segments, bidirectional', size, { ...rope, causal: false }, segments(T)),
-    ...sized('positions and segments', size, rope, { ...positions(T), ...segments(T) }),
-    ...sized('a start', cached, rope, start(T + 4)),
+    ...sized('segments, bidirectional', size, { ...positioned, causal: false }, segments(T)),
+    ...sized('positions and segments', size, positioned, { ...positions(T), ...segments(T) }),
+    ...sized('a start', cached, positioned, start(T + 4)),
     ...sized('a start, bidirectional', cached, { causal: false }, start(T + 4)),
-    ...sized('a start, positions and segments', cached, rope, {
+    ...sized('a start, positions and segments', cached, positioned, {
       ...start(T + 4),
       ...positions(2 * T + 3),
       ...segments(2 * T + 3),
     }),
-    ...sized('decoding', { ...cached, T: 1 }, rope, start(2 * T + 3)),
+    ...sized('decoding', { ...cached, T: 1 }, positioned, start(2 * T + 3)),
   ]
 })
 
@@ -109,8 +109,19 @@ const caches: Case[] = [
   }),
 ]
 
-const mixtures = mixedCases('attention', { q: f32([5, 8]), k: f32([6, 8]), v: f32([6, 6]) }, ({ q, k, v }) =>
-  attention(q, k, v, { nHeads: 2, causal: false, ...rope }),
+const ropes = [
+  [1, 1, 2],
+  [3, 2, 5],
+  [17, 3, 8],
+  [5, 1, 70],
+].flatMap(([T, H, K]) =>
+  trainingCases(`rope of [${T}, ${H} × ${K}]`, { x: f32([T, H * K]), at: i32([], below(9)) }, ({ x, at }) =>
+    rope(x, at, { nHeads: H, base: 1000 }),
+  ),
 )
 
-export const attentionCases: readonly Case[] = [...self, ...shapes, ...masks, ...caches, ...mixtures]
+const mixtures = mixedCases('attention', { q: f32([5, 8]), k: f32([6, 8]), v: f32([6, 6]) }, ({ q, k, v }) =>
+  attention(q, k, v, { nHeads: 2, causal: false, ...positioned }),
+)
+
+export const attentionCases: readonly Case[] = [...self, ...shapes, ...masks, ...caches, ...ropes, ...mixtures]

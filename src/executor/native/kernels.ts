@@ -63,6 +63,10 @@ const choices: Readonly<Record<string, Choose>> = {
   },
   attention,
   attentionGrad: attention,
+  rope: ({ inputs: [x], attributes: { nHeads, base, back } }, { type }) => {
+    const [T, width] = type(x).shape
+    return { integers: [T, nHeads as number, width / (nHeads as number), back ? -1 : 1], reals: [base as number] }
+  },
   norm: ({ inputs: [x, ...vectors], attributes }, { type, shared }) => ({
     reads: [x, vectors[0], vectors[1]],
     integers: [...matrix(type(x)), Number(attributes.kind === 'layer')],
