@@ -124,7 +124,12 @@ describe('a peer', () => {
       'fake-1': { ms: 20 },
       'fake-2': { ms: 20 },
     })
-    expect(seen).toEqual(['fake-0', 'fake-1', 'fake-2'])
+    expect(seen.filter((line) => !line.includes(':'))).toEqual(['fake-0', 'fake-1', 'fake-2'])
+    expect(seen.filter((line) => line.includes(':'))).toEqual([
+      'fake-0: not timed',
+      'fake-1: 20.0 ms',
+      'fake-2: 20.0 ms',
+    ])
     expect(await readdir(temporary)).toEqual([])
     vi.unstubAllEnvs()
   })
