@@ -38,7 +38,8 @@ void finishScores(const Attention& s, int64_t i0, int64_t rows, float* scores, i
   }
 }
 
-// Up to so many queries, as in decoding, read keys and values where they stand: to pack them would take longer.
+// Up to so many queries, as in decoding, read keys and values where they stand: packing them for one query takes longer
+// than all else. Ours; only one query was timed.
 constexpr int64_t kFewQueries = 4;
 
 template <bool kRound>
@@ -81,13 +82,56 @@ int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& he
   return n;
 }
 
+namespace {
+
+// One head's attention: out has ldo elements a row, tops and totals one a query. The keys of `head` are loaded.
+struct Head {
+  const TurnedHead& turned;
+  const float* v;
+  float *out, *tops, *totals;
+  int64_t ldo;
+};
+
+template <bool kRound>
+void attendFew(const Attention& s, const Head& h, float* scores, int64_t ld) {
+  for (int64_t i = 0; i < s.T; ++i) {
+    const int64_t n = keysSeen(s, i);
+    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, scores);
+    finishScores(s, i, 1, scores, ld);
+    const RowSum row = softmaxRow(wholeKeysSeen(s, i), scores, scores);
+    h.tops[i] = row.top;
+    h.totals[i] = row.total;
+    weigh<kRound>(n, s.dHeadValue, scores, h.v, s.ldv, h.out + i * h.ldo);
+  }
+}
+
+void attendBlocks(Precision precision, const Attention& s, const Head& h, float* scores, int64_t ld, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  const int64_t keys = keysOf(s);
+  void* packedK = scratch.take(packedBytes(precision, s.dHead, keys));
+  void* packedV = scratch.take(packedBytes(precision, keys, s.dHeadValue));
+  pack(precision, s.dHead, keys, {h.turned.k, 1, h.turned.ldk}, packedK);
+  pack(precision, keys, s.dHeadValue, {h.v, s.ldv, 1}, packedV);
+  for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
+    const int64_t rows = least(kQueryBlock, s.T - i0);
+    const int64_t n = scoreBlock(precision, s, h.turned, packedK, i0, rows, scores, ld, scratch);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t seen = wholeKeysSeen(s, i0 + r);
+      const RowSum row = softmaxRow(seen, scores + r * ld, scores + r * ld);
+      clear(roundUp(n, W) - seen, scores + r * ld + seen);
+      h.tops[i0 + r] = row.top;
+      h.totals[i0 + r] = row.total;
+    }
+    multiply(precision, rows, s.dHeadValue, n, {scores, ld, 1}, {packedV, keys}, h.out + i0 * h.ldo, h.ldo, false, scratch);
+  }
+}
+
+}  // namespace
+
 void attention(Precision precision, const Attention& s, Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const int64_t keys = keysOf(s), ld = roundUp(keys, W), ldo = s.nHeads * s.dHeadValue;
-  const bool few = s.T <= kFewQueries, rounds = precision == Precision::BF16;
+  const int64_t ld = roundUp(keysOf(s), W), ldo = s.nHeads * s.dHeadValue;
   TurnedHead head(s, scratch);
-  void* packedK = few ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
-  void* packedV = few ? nullptr : scratch.take(packedBytes(precision, keys, s.dHeadValue));
   float* scores = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
   float* tops = scratch.array<float>(static_cast<size_t>(s.T));
   float* totals = scratch.array<float>(static_cast<size_t>(s.T));
@@ -96,33 +140,10 @@ void attention(Precision precision, const Attention& s, Scratch& scratch) {
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
     head.load(h);
-    const float* v = s.v + h * s.dHeadValue;
-    for (int64_t i = 0; few && i < s.T; ++i) {
-      const int64_t n = keysSeen(s, i);
-      (rounds ? dots<true> : dots<false>)(n, s.dHead, head.q + i * head.ldq, head.k, head.ldk, scores);
-      finishScores(s, i, 1, scores, ld);
-      const RowSum row = softmaxRow(wholeKeysSeen(s, i), scores, scores);
-      tops[i] = row.top;
-      totals[i] = row.total;
-      (rounds ? weigh<true> : weigh<false>)(n, s.dHeadValue, scores, v, s.ldv, out + i * ldo + h * s.dHeadValue);
-    }
-    if (!few) {
-      pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedK);
-      pack(precision, keys, s.dHeadValue, {v, s.ldv, 1}, packedV);
-    }
-    for (int64_t i0 = 0; !few && i0 < s.T; i0 += kQueryBlock) {
-      const int64_t rows = least(kQueryBlock, s.T - i0);
-      const int64_t n = scoreBlock(precision, s, head, packedK, i0, rows, scores, ld, scratch);
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t seen = wholeKeysSeen(s, i0 + r);
-        const RowSum row = softmaxRow(seen, scores + r * ld, scores + r * ld);
-        clear(roundUp(n, W) - seen, scores + r * ld + seen);
-        tops[i0 + r] = row.top;
-        totals[i0 + r] = row.total;
-      }
-      multiply(precision, rows, s.dHeadValue, n, {scores, ld, 1}, {packedV, keys}, out + i0 * ldo + h * s.dHeadValue,
-               ldo, false, scratch);
-    }
+    const Head one = {head, s.v + h * s.dHeadValue, out + h * s.dHeadValue, tops, totals, ldo};
+    if (s.T > kFewQueries) attendBlocks(precision, s, one, scores, ld, scratch);
+    else if (precision == Precision::BF16) attendFew<true>(s, one, scores, ld);
+    else attendFew<false>(s, one, scores, ld);
     float* own = lse + h * s.T;
     for (int64_t i = 0; i < s.T; i += W)
       storeUpTo(own + i, loadUpTo(tops + i, s.T - i) + logOf(loadUpTo(totals + i, s.T - i)), s.T - i);

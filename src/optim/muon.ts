@@ -43,7 +43,7 @@ const isHidden = (name: string) => !/(^|\.)(embed_|lm_head)/.test(name)
 /** Coefficients of an odd quintic that sends singular values of 0 to 1 close to 1, steeply; the authors'. */
 const [a, b, c] = [3.4445, -4.775, 2.0315]
 
-/** Nearly U Vᵀ of the singular value decomposition U S Vᵀ: singular values between 0.7 and 1.2. */
+/** Nearly U Vᵀ of the singular value decomposition U S Vᵀ: singular values are near 1, not at it. */
 function orthogonal(matrix_RC: Tensor): Tensor {
   const [R, C] = matrix_RC.shape
   let x = div(matrix_RC, add(unary('sqrt', sum(unary('square', matrix_RC))), 1e-7))

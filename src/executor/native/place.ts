@@ -1,7 +1,7 @@
 import type { Program } from '../../compile/program.ts'
 import { sizeOf } from '../../tensor/type.ts'
-import type { KernelStep, Lowered, Step } from './steps.ts'
-import { kernelSteps, sequencesTogether, valuesOf } from './together.ts'
+import { type KernelStep, kernelSteps, type Lowered, type Step, valuesOf } from './steps.ts'
+import { sequencesTogether } from './together.ts'
 
 /** The memories that a kernel's pointers point into. */
 export type Memory = 'arena' | 'parameter' | 'input' | 'state' | 'output' | 'sum'

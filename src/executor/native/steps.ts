@@ -35,6 +35,17 @@ export interface LoopStep {
 
 export type Step = KernelStep | LoopStep
 
+/** The kernels of all loops, in order. */
+export function kernelSteps(steps: readonly Step[]): KernelStep[] {
+  return steps.flatMap((step) => ('steps' in step ? kernelSteps(step.steps) : [step]))
+}
+
+/** Values that a kernel reads or writes. */
+export function valuesOf({ reads, writes }: KernelStep): number[] {
+  const written = writes.flatMap((target) => (target && 'value' in target ? [target.value] : []))
+  return [...reads.filter((v) => v !== undefined), ...written]
+}
+
 /** A packed operand: a parameter in the panel form of `matmul`'s right side, `B[k][n] = data[k·rowStep + n·columnStep]`. */
 export interface Pack {
   readonly parameter: number

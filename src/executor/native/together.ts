@@ -1,4 +1,4 @@
-import type { KernelStep, Lowered, Step } from './steps.ts'
+import { kernelSteps, type Lowered, type Step } from './steps.ts'
 
 /**
  * Rows that matrix products should have: shorter sequences are worked off side by side, as many as make so many rows, so
@@ -14,17 +14,7 @@ export function sequencesTogether(lowered: Lowered): number {
   return Math.max(1, Math.floor(ROWS / Math.max(...rows)))
 }
 
-export function kernelSteps(steps: readonly Step[]): KernelStep[] {
-  return steps.flatMap((step) => ('steps' in step ? kernelSteps(step.steps) : [step]))
-}
-
 /** Sequences leave such a loop at different times. */
 function hasBoundedLoop(steps: readonly Step[]): boolean {
   return steps.some((step) => 'steps' in step && (step.runs !== undefined || hasBoundedLoop(step.steps)))
-}
-
-/** Values that a kernel reads or writes. */
-export function valuesOf({ reads, writes }: KernelStep): number[] {
-  const written = writes.flatMap((target) => (target && 'value' in target ? [target.value] : []))
-  return [...reads.filter((v) => v !== undefined), ...written]
 }
