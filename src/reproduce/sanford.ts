@@ -30,11 +30,11 @@ export const sanfordTable: PublishedTable = {
   scales: {
     laptop: () =>
       scale(sanfordLaptop(), [
-        'Laptop scale: a tenth of the updates at five times the learning rate; clipping, betas and initialisation are ours.',
+        'Laptop scale: a tenth of the updates at twenty times the learning rate; clipping, betas and the initial weights at the ends of residual branches are ours.',
       ]),
     paper: () =>
       scale(sanfordPaper(), [
-        'The published setting; clipping at 1, the betas of AdamW, initialisation and a vocabulary without unused ids are ours.',
+        'The published setting; clipping at 1, the betas of AdamW, the initial weights at the ends of residual branches and a vocabulary without unused ids are ours.',
       ]),
   },
 }

@@ -70,8 +70,9 @@ function faults({ input, target }: { input: string; target: string }, modulus: n
   const known = new Map<string, string>()
   const found: string[] = []
   for (const step of target.slice(0, -1).split('. ')) {
-    const [name, ...parts] = step.split(' = ') as [string, ...string[]]
-    const [expression, value] = [parts[0]!, parts.at(-1)!]
+    const [, name, value] = /(\w#\w) = (\d+)$/.exec(step) as unknown as [string, string, string]
+    const [left, expression] = step.includes(' => ') ? step.split(' => ')[0]!.split(' = ') : [name, value]
+    if (left !== name) found.push(`${left} ends as ${name}`)
     if (!names.delete(name)) found.push(`${name} is not needed or comes twice`)
     if (!input.includes(`${name} := ${expression}.`)) found.push(`${name} is not defined as ${expression}`)
     const numbers = expression.replaceAll(/\w#\w/g, (operand) => known.get(operand) ?? '?')
@@ -96,8 +97,9 @@ describe('definition', () => {
       target: 'E#I = 4. E#J = 4. F#K = 4. H#J = 1. J#P = 4. I#N = 4. L#M = 5. K#O = 5. I#P = 0.',
     })
     expect(igsm(paper).format(igsm(paper).parse({ input: table })).target).toBe(
-      'E#I = 4. E#J = E#I = 4. F#K = E#J = 4. H#J = E#J + F#K = 1. J#P = H#J - F#K = 4. ' +
-        'I#N = 2 * J#P + H#J + E#I = 4. L#M = I#N + J#P + F#K = 5. K#O = J#P + I#N + E#J = 5. I#P = L#M + I#N + K#O = 0.',
+      'E#I = 4. E#J = E#I => E#J = 4. F#K = E#J => F#K = 4. H#J = E#J + F#K => H#J = 1. J#P = H#J - F#K => J#P = 4. ' +
+        'I#N = 2 * J#P + H#J + E#I => I#N = 4. L#M = I#N + J#P + F#K => L#M = 5. ' +
+        'K#O = J#P + I#N + E#J => K#O = 5. I#P = L#M + I#N + K#O => I#P = 0.',
     )
     expect([rewritten(table, 7), lookedUp(table)]).toEqual(['0', '0'])
   })
@@ -165,14 +167,15 @@ describe('samples', () => {
   }, 120_000)
 
   it('that are spoilt are found out', () => {
-    const good = { input: 'A#E := 4. B#E := A#E + 1. C#G := A#E. B#E?', target: 'A#E = 4. B#E = A#E + 1 = 5.' }
+    const good = { input: 'A#E := 4. B#E := A#E + 1. C#G := A#E. B#E?', target: 'A#E = 4. B#E = A#E + 1 => B#E = 5.' }
     expect(faults(good, 7)).toEqual([])
     expect(lookedUp('A#E := 3. A#F := 2 * A#E - 5. A#F?')).toBe('3')
     const faultsOf = (target: string) => faults({ ...good, target }, 7).join(', ')
-    expect(faultsOf('A#E = 4. B#E = A#E + 1 = 4.')).toContain('B#E is not 4')
-    expect(faultsOf('B#E = A#E + 1 = 5. A#E = 4.')).toContain('comes before its operands')
-    expect(faultsOf('A#E = 4. C#G = A#E = 4. B#E = A#E + 1 = 5.')).toContain('C#G is not needed')
-    expect(faultsOf('B#E = 5 = 5.')).toContain('A#E are missing')
+    expect(faultsOf('A#E = 4. B#E = A#E + 1 => B#E = 4.')).toContain('B#E is not 4')
+    expect(faultsOf('A#E = 4. C#G = A#E + 1 => B#E = 5.')).toContain('C#G ends as B#E')
+    expect(faultsOf('B#E = A#E + 1 => B#E = 5. A#E = 4.')).toContain('comes before its operands')
+    expect(faultsOf('A#E = 4. C#G = A#E => C#G = 4. B#E = A#E + 1 => B#E = 5.')).toContain('C#G is not needed')
+    expect(faultsOf('B#E = 5 => B#E = 5.')).toContain('A#E are missing')
   })
 
   it('write values alone in the same order', () => {
@@ -203,7 +206,7 @@ describe('samples', () => {
   it('have every form of an expression about as often in what the query needs', () => {
     const counts = new Map<string, number>()
     for (const { target } of texts(igsm({ minNodes: 4, maxNodes: 5, letters: 8, steps: 'full' }), 4000)) {
-      for (const [, expression] of target.matchAll(/ = ([^.=]*#[^.=]*) = /g)) {
+      for (const [, expression] of target.matchAll(/ = ([^.=]*#[^.=]*) => /g)) {
         const form = expression!.replaceAll(/\w#\w/g, 'X').replaceAll(/\d/g, 'c')
         counts.set(form, (counts.get(form) ?? 0) + 1)
       }
@@ -393,10 +396,11 @@ describe('text form', () => {
   })
 
   it('is the same where names are whole, in fewer tokens', () => {
-    const whole = igsm({ names: 'whole', maxLength: 400 })
-    const spelled = texts(igsm({ maxLength: 400 }), 300)
+    const settings = { steps: 'full', maxLength: 400 }
+    const whole = igsm({ ...settings, names: 'whole' })
+    const spelled = texts(igsm(settings), 300)
     expect(texts(whole, 300)).toEqual(spelled)
-    const words = (text: string) => text.match(/\w#\w|:=|\S/g)!
+    const words = (text: string) => text.match(/\w#\w|:=|=>|\S/g)!
     for (const { input, target } of spelled) {
       const { tokens } = whole.parse({ input, target })
       expect(Array.from(tokens, (token) => whole.vocabulary[token])).toEqual([...words(input), ...words(target)])
@@ -404,7 +408,7 @@ describe('text form', () => {
   })
 
   it.each([
-    ['E#Z := 4. E#Z?', 'input has "E#Z": write names as A#P of letters A to P, := = + - * . ? and whole numbers'],
+    ['E#Z := 4. E#Z?', 'input has "E#Z": write names as A#P of letters A to P, := = => + - * . ? and whole numbers'],
     ['E#I := 4. E?', 'input has "E": write names as A#P'],
     ['E#I := 4. # := 5. E#I?', 'input has "#": write names as A#P'],
     ['E#I := 4. E#I E#I?', 'input asks for nothing'],
@@ -445,7 +449,7 @@ describe('text form', () => {
     [
       'E#I := 7. E#I?',
       undefined,
-      'input has "7": write letters from A to P, # := = + - * . ? and whole numbers from 0',
+      'input has "7": write letters from A to P, # := = => + - * . ? and whole numbers from 0',
     ],
     ['E#I := 04. E#I?', undefined, 'input has "04": write'],
     ['E#Z := 4. E#Z?', undefined, 'input has "Z": write letters from A to P'],

@@ -28,7 +28,7 @@ const settings = z
       .describe('a name such as E#J is three tokens, as it is spelled, or one'),
     steps: oneOf('full', 'values')
       .default('values')
-      .describe('a step of the solution: X = expression = value, or X = value'),
+      .describe('a step of the solution: X = expression => X = value, or X = value'),
     maxLength: whole(16, 65536)
       .default(128)
       .describe('tokens of the longest problem and solution; longer ones are drawn again'),

@@ -9,13 +9,13 @@ export interface NotationSettings {
 }
 
 /**
- * How problems and solutions are written, one token a symbol: letters, # := = + - * . ? and whole numbers. Where names
- * are whole, each pair of letters, such as E#J, is one token instead of three. How the paper cuts its text into tokens
- * is not stated; this is ours.
+ * How problems and solutions are written, one token a symbol: letters, # := = => + - * . ? and whole numbers. Where
+ * names are whole, each pair of letters, such as E#J, is one token instead of three. How the paper cuts its text into
+ * tokens is not stated; this is ours.
  *
  * - problem: `E#I := 4. E#J := 2 * E#I + 3. E#J?`
- * - full solution: `E#I = 4. E#J = 2 * E#I + 3 = 0.`, where the paper writes X = expression ⟹ X = value: without the
- *   second name, and without an expression that is the value;
+ * - full solution: `E#I = 4. E#J = 2 * E#I + 3 => E#J = 0.`, as the paper writes X = expression ⟹ X = value, but without
+ *   an expression that is the value;
  * - solution in values: `E#I = 4. E#J = 0.`, so that most problems of eight definitions fit 128 tokens.
  */
 export class Notation {
@@ -31,7 +31,7 @@ export class Notation {
     const pairs = () => this.#letters.flatMap((first) => this.#letters.map((second) => `${first}#${second}`))
     const numbers = Array.from({ length: modulus }, (_, i) => String(i))
     const symbols = names === 'whole' ? pairs() : [...this.#letters, '#']
-    this.vocabulary = [...symbols, ':=', '=', '+', '-', '*', '.', '?', '<end>', ...numbers]
+    this.vocabulary = [...symbols, ':=', '=', '=>', '+', '-', '*', '.', '?', '<end>', ...numbers]
     this.#ids = new Map(this.vocabulary.map((word, id) => [word, id]))
   }
 
@@ -60,6 +60,8 @@ export class Notation {
       const isNumber = definition.factor === undefined && typeof definition.terms[0]!.operand === 'number'
       if (this.#settings.steps === 'full' && !(isNumber && definition.terms.length === 1)) {
         this.#writeExpression(ids, definition)
+        ids.push(this.id('=>'))
+        this.#writeName(ids, definition.name)
         ids.push(this.id('='))
       }
       ids.push(this.#number(value), this.id('.'))
@@ -103,7 +105,7 @@ export class Notation {
         ? `names as ${first}#${last} of letters ${first} to ${last},`
         : `letters from ${first} to ${last}, #`
     throw new LatheError(
-      `${where} has ${JSON.stringify(unknown)}: write ${letters} := = + - * . ? and whole numbers from 0 to ${this.#settings.modulus - 1}`,
+      `${where} has ${JSON.stringify(unknown)}: write ${letters} := = => + - * . ? and whole numbers from 0 to ${this.#settings.modulus - 1}`,
     )
   }
 
@@ -116,7 +118,7 @@ export class Notation {
   }
 }
 
-const wordForm = /:=|\d+|[A-Z]\s*#\s*[A-Z]|\S/gu
+const wordForm = /:=|=>|\d+|[A-Z]\s*#\s*[A-Z]|\S/gu
 const name = '[A-Z]#[A-Z]'
 const operand = `(?:${name}|\\d+)`
 const definitionForm = new RegExp(`^(${name}) := (?:(\\d+) \\* )?(${operand}(?: [+-] ${operand})*) \\.$`)
