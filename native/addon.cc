@@ -124,7 +124,8 @@ class Reader {
   size_t left_;
 };
 
-std::vector<Step> readSteps(Reader& in) {
+// `kernels` counts the kernels of all loops.
+std::vector<Step> readSteps(Reader& in, int32_t& kernels) {
   std::vector<Step> steps(static_cast<size_t>(in.integer()));
   for (Step& s : steps) {
     s.kernel = static_cast<Kernel>(in.integer());
@@ -134,8 +135,9 @@ std::vector<Step> readSteps(Reader& in) {
       s.depth = static_cast<int32_t>(in.integer());
       s.runs = static_cast<int32_t>(in.integer());
       s.index = static_cast<int32_t>(in.integer());
-      s.body = readSteps(in);
+      s.body = readSteps(in, kernels);
     } else {
+      s.number = kernels++;
       s.rows = static_cast<int32_t>(in.integer());
       s.reads = in.integers<int32_t>();
       s.writes = in.integers<int32_t>();
@@ -279,8 +281,8 @@ napi_value read(napi_env env, const std::vector<napi_value>& args) {
   });
 }
 
-// compile({ variant, bf16, groups, arenaBytes, together, places, packs, steps, sizes }): sizes are bytes of one sequence,
-// per memory.
+// compile({ variant, bf16, groups, timed, arenaBytes, together, places, packs, steps, sizes }): sizes are bytes of one
+// sequence, per memory.
 napi_value compile(napi_env env, const std::vector<napi_value>& args) {
   const auto field = [&](const char* name) { return property(env, args[0], name); };
   Schedule schedule;
@@ -305,11 +307,14 @@ napi_value compile(napi_env env, const std::vector<napi_value>& args) {
     schedule.packs.push_back({parameter, K, N, rowStep, packs.integer()});
   }
   Reader steps(env, field("steps"));
-  schedule.steps = readSteps(steps);
+  int32_t kernels = 0;
+  schedule.steps = readSteps(steps, kernels);
   std::vector<size_t> bytes[kMemories];
   Reader sizes(env, field("sizes"));
   for (auto& memory : bytes) memory = sizes.integers<size_t>();
-  return makeExternal(env, new Executable(std::move(schedule), bytes, static_cast<int>(number(env, field("groups"), "groups"))));
+  const auto groups = static_cast<int>(number(env, field("groups"), "groups"));
+  const bool timed = number(env, field("timed"), "timed") != 0;
+  return makeExternal(env, new Executable(std::move(schedule), bytes, groups, timed ? static_cast<size_t>(kernels) : 0));
 }
 
 // run(device, jobs): jobs are [{ executable, count, version, parameters, inputs, states, outputs }], arrays in order.
@@ -352,6 +357,23 @@ napi_value reduce(napi_env env, const std::vector<napi_value>& args) {
   });
 }
 
+// spent(executable): seconds and sequences of each of its kernels so far, one after another, all threads together.
+napi_value spent(napi_env env, const std::vector<napi_value>& args) {
+  napi_value list;
+  check(napi_create_array(env, &list), "array");
+  uint32_t at = 0;
+  const auto put = [&](double x) {
+    napi_value value;
+    check(napi_create_double(env, x, &value), "number");
+    napi_set_element(env, list, at++, value);
+  };
+  for (const Spent& s : external<Executable>(env, args[0], "executable")->spent()) {
+    put(1e-9 * static_cast<double>(s.nanoseconds));
+    put(static_cast<double>(s.sequences));
+  }
+  return list;
+}
+
 using Function = napi_value (*)(napi_env, const std::vector<napi_value>&);
 
 napi_value call(napi_env env, napi_callback_info info) {
@@ -372,7 +394,7 @@ napi_value call(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   const std::pair<const char*, Function> functions[] = {
       {"variants", listVariants}, {"kernels", listKernels}, {"device", makeDevice},
-      {"compile", compile},       {"run", run},             {"reduce", reduce},     {"peak", peak}, {"read", read},
+      {"compile", compile},       {"run", run},             {"reduce", reduce},     {"peak", peak}, {"read", read}, {"spent", spent},
   };
   for (const auto& [name, function] : functions) {
     napi_value value;

@@ -32,8 +32,8 @@ void release(const std::vector<T*>& parts) {
 
 }  // namespace
 
-Executable::Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups)
-    : schedule_(std::move(schedule)), groups_(groups), sums_(groups) {
+Executable::Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups, size_t timed)
+    : schedule_(std::move(schedule)), groups_(groups), sums_(groups), spent_(timed) {
   for (int m = 0; m < kMemories; ++m) bytes_[m] = bytes[m];
   packs_ = zeroed<void>(packSizes());
 }
@@ -68,7 +68,7 @@ void Executable::run(const Job& job, int64_t begin, int64_t end, int group, Work
       bases[m] = job.arrays[m];
       for (size_t i = 0; i < bases[m].size(); ++i) bases[m][i] += sequence * bytes_[m][i];
     }
-    worker.run(schedule_, std::min(together(), end - sequence), bases, packs_);
+    worker.run(schedule_, std::min(together(), end - sequence), bases, packs_, spent_.empty() ? nullptr : spent_.data());
   }
 }
 

@@ -16,7 +16,8 @@ struct Job {
 
 class Executable {
  public:
-  Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups);
+  // `timed`: the number of its kernels, where what each of them takes is to be known; else 0.
+  Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups, size_t timed);
   ~Executable();
   int groups() const { return groups_; }
   int64_t together() const { return schedule_.together; }
@@ -32,6 +33,7 @@ class Executable {
   void dropSums();
   // What it holds once every group has run.
   int64_t bytes() const;
+  const std::vector<Spent>& spent() const { return spent_; }
   size_t sums() const { return bytes_[kSum].size(); }
   size_t sumSize(int i) const { return bytes_[kSum][i] / 4; }
 
@@ -43,6 +45,7 @@ class Executable {
   int groups_;
   std::vector<std::vector<char*>> sums_;  // per group, per sum; empty until the group's first run
   std::vector<void*> packs_;
+  std::vector<Spent> spent_;
   bool hasPacked_ = false;
   double version_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "schedule.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -29,11 +30,12 @@ void Worker::reserve(size_t bytes) {
 }
 
 void Worker::run(const Schedule& schedule, int64_t count, const std::vector<char*> (&bases)[kMemories],
-                 const std::vector<void*>& packs) {
+                 const std::vector<void*>& packs, Spent* spent) {
   schedule_ = &schedule;
   count_ = count;
   bases_ = bases;
   packs_ = &packs;
+  spent_ = spent;
   reserve(schedule.arenaBytes);
   steps(schedule.steps);
 }
@@ -42,15 +44,25 @@ void Worker::steps(const std::vector<Step>& list) {
   for (const Step& s : list) {
     if (s.kernel == kLoop) {
       loop(s);
-      continue;
+    } else if (!spent_) {
+      calls(s);
+    } else {
+      const auto start = std::chrono::steady_clock::now();
+      calls(s);
+      const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
+      spent_[s.number].nanoseconds += took.count();
+      spent_[s.number].sequences += count_;
     }
-    const int64_t calls = s.rows >= 0 ? 1 : count_;
-    for (sequence_ = 0; sequence_ < calls; ++sequence_) {
-      scratch_.reset();
-      kernel(s);
-    }
-    sequence_ = 0;
   }
+}
+
+void Worker::calls(const Step& s) {
+  const int64_t calls = s.rows >= 0 ? 1 : count_;
+  for (sequence_ = 0; sequence_ < calls; ++sequence_) {
+    scratch_.reset();
+    kernel(s);
+  }
+  sequence_ = 0;
 }
 
 void Worker::loop(const Step& s) {

@@ -1,6 +1,7 @@
 // A Schedule: native kernels and loops in order, with a place for every value. It is decoded once and run for many
 // sequences, some of them side by side; a Worker is what one thread needs to run it.
 #pragma once
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ struct Step {
   std::vector<int32_t> reads, writes;  // places; -1: absent
   std::vector<int64_t> integers;
   std::vector<float> reals;
-  int32_t rows = -1;  // the integer that counts rows, where one call computes all sequences; -1: a call for each
+  int32_t rows = -1;    // the integer that counts rows, where one call computes all sequences; -1: a call for each
+  int32_t number = -1;  // among the kernels of all loops, in order
   // Of a loop.
   int64_t count = 0;
   bool reverse = false;
@@ -55,6 +57,11 @@ struct Schedule {
   std::vector<Step> steps;
 };
 
+// What a kernel took, on all threads together.
+struct Spent {
+  std::atomic<int64_t> nanoseconds{0}, sequences{0};
+};
+
 // What sequences of a run compute on, side by side, and the memory to do it in.
 class Worker {
  public:
@@ -62,8 +69,10 @@ class Worker {
   Worker(const Worker&) = delete;
   ~Worker();
   void reserve(size_t arenaBytes);
-  // bases[m][i]: the array i of memory m, of the first of `count` sequences; packs: the packed parameters.
-  void run(const Schedule&, int64_t count, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs);
+  // bases[m][i]: the array i of memory m, of the first of `count` sequences; packs: the packed parameters; spent, by number
+  // of a step: null where nobody asks.
+  void run(const Schedule&, int64_t count, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs,
+           Spent* spent);
 
  private:
   static constexpr int kDepth = 16;
@@ -75,6 +84,7 @@ class Worker {
   };
   void steps(const std::vector<Step>&);
   void loop(const Step&);
+  void calls(const Step&);
   void kernel(const Step&);
   char* at(int32_t place) const;
   template <class T>
@@ -94,6 +104,7 @@ class Worker {
   const Schedule* schedule_ = nullptr;
   const std::vector<char*>* bases_ = nullptr;
   const std::vector<void*>* packs_ = nullptr;
+  Spent* spent_ = nullptr;
   int64_t count_ = 1;     // sequences
   int64_t sequence_ = 0;  // which of them a call for each is about
   int64_t index_[kDepth] = {};

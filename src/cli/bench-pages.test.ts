@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { gridPlaces } from '../bench/grid.ts'
 import { pickModels } from '../bench/models.ts'
-import { referenceExecutor } from '../executor/index.ts'
+import { nativeIsBuilt, referenceExecutor } from '../executor/index.ts'
 import { measureGrid } from './bench-grid.ts'
 import { type Measured, printedText, writePage } from './bench-page.ts'
+import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
 
 // what is timed is tested beside it: here every number is made up
@@ -28,6 +29,20 @@ vi.mock(import('../bench/scaling.ts'), async (original) => ({
   compareUntied: async () => ({
     tied: { msPerStep: 10, bytes: 4e7, drift: 0 },
     untied: { msPerStep: 10, bytes: 8e7, drift: 0 },
+  }),
+}))
+
+vi.mock(import('../bench/profile.ts'), async (original) => ({
+  ...(await original()),
+  profileStep: async () => ({
+    msPerStep: 20,
+    rows: [
+      { kernel: 'matmul', detail: '32 × 128 × 512', ms: 15, share: 0.75, rate: 1e11 },
+      { kernel: 'elementwise', detail: 'mul add mul add mul add', ms: 3, share: 0.15 },
+      { kernel: 'norm', detail: '', ms: 0.1, share: 0.005 },
+      { kernel: 'embed', detail: '', ms: 0.1, share: 0.005 },
+    ],
+    elsewhere: 0.09,
   }),
 }))
 
@@ -65,6 +80,17 @@ it('scaling is the fit, the threads and the memory', async () => {
   expect(text).toMatch(/^ +1 +10\.0 ms +−2\.0 % +noisy$/m)
   expect(text).toContain('L takes 1.000× the time and 0.50× the memory.')
   expect((await pageOf(measured)).files).toEqual(['bench-loops.svg', 'bench.md'])
+})
+
+it.runIf(nativeIsBuilt())('a profile is a table a model, with what is short added up', async () => {
+  const measured = await measureProfiles({ models: pickModels('S,L'), flags: { seconds: 1 }, say: () => {} })
+  const text = printedText(measured.blocks)
+  for (const model of ['S', 'L']) expect(text).toContain(`A step of ${model} takes 20.0 ms`)
+  expect(text).toMatch(/^matmul 32 × 128 × 512 +15\.0 ms +75\.0 % +100 GFLOP\/s +[\d.]+ %$/m)
+  expect(text).toMatch(/^elementwise mul add mul … \(6\) +3\.0 ms +15\.0 % +– +–$/m)
+  expect(text).toMatch(/^2 shorter ones +0\.2 ms +1\.0 % /m)
+  expect(text).toMatch(/^elsewhere +1\.8 ms +9\.0 % /m)
+  expect(measured.json).toMatchObject({ profile: { S: { msPerStep: 20 } } })
 })
 
 it('a page that cannot be written says so', async () => {

@@ -11,6 +11,7 @@ import { findPeers } from '../bench/peers.ts'
 import { chooseExecutor, type Executor } from '../executor/index.ts'
 import { measureGrid } from './bench-grid.ts'
 import { type Measured, printedText, writePage } from './bench-page.ts'
+import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
 import { measureSteps } from './bench-steps.ts'
 import { checksTable } from './bench-tables.ts'
@@ -24,6 +25,7 @@ interface BenchFlags extends CommonFlags {
   /** Libraries; `true` is all. */
   readonly peers?: true | readonly string[]
   readonly grid?: boolean
+  readonly profile?: boolean
   readonly scaling?: boolean
   readonly out?: string
 }
@@ -35,6 +37,7 @@ Examples:
   lathe bench --check --models Q,S
   lathe bench --grid --seconds 1 --out grid.md
   lathe bench --scaling --models S,L --seconds 1
+  lathe bench --profile --models S,P
   LATHE_PEERS=../peers lathe bench --peers --models S --out bench.md
   LATHE_PEERS=../peers lathe bench --peers pytorch,jax --models L,M
   LATHE_ISA=avx2 lathe bench --threads 1 --json
@@ -72,6 +75,14 @@ export function benchCommand(): Command {
     .addOption(
       new Option('--scaling', 'step time against loops and threads, tied and untied').conflicts(['check', 'peers']),
     )
+    .addOption(
+      new Option('--profile', 'which kernels a training step spends its time in').conflicts([
+        'check',
+        'peers',
+        'grid',
+        'scaling',
+      ]),
+    )
     .option('--out <file>', 'write a page of Markdown there, figures beside it')
     .addHelpText('after', examples)
   return withCommonFlags(command).action(runBench)
@@ -93,7 +104,9 @@ async function runBench(flags: BenchFlags): Promise<void> {
       ? await measureGrid({ executor, seed, seconds, say })
       : flags.scaling
         ? await measureScaling({ models, executor, seed, seconds, flags, say })
-        : await measureSteps({ models, executor, peers, flags, say })
+        : flags.profile
+          ? await measureProfiles({ models, flags, say })
+          : await measureSteps({ models, executor, peers, flags, say })
   const cpu = cpus()[0]?.model.trim() ?? 'unknown'
   const machine = `${cpu}: ${describeExecutor(executor)}`
   if (flags.out !== undefined) {

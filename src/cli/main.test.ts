@@ -61,7 +61,7 @@ it('the verbs and their flags are these', async () => {
     'reproduce table --scale --seeds --out --set --dry-run --threads --precision --executor --json',
     'theory name --group --n --p --alphabet --models --plan --of --lengths --instances --loops --save' +
       ' --seed --threads --precision --executor --json',
-    'bench --models --seconds --check --peers --grid --scaling --out --seed --threads --precision --executor --json',
+    'bench --models --seconds --check --peers --grid --scaling --profile --out --seed --threads --precision --executor --json',
     'show runs --json',
     'ls folder --json',
   ])
@@ -234,6 +234,7 @@ describe('what a user can mend is one line on stderr', () => {
     [['dance'], "unknown command 'dance': there are train, eval, generate, reproduce, theory, bench, show, ls"],
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
     [['bench', '--grid', '--peers'], "option '--grid' cannot be used with option '--peers [list]'"],
+    [['bench', '--profile', '--executor', 'reference'], 'only the native executor knows what each kernel takes'],
     [['bench', '--check', '--peers'], "option '--peers [list]' cannot be used with option '--check'"],
   ])('lathe %j', async (args, message) => {
     const { code, stderr, stdout } = await call(args)

@@ -8,13 +8,18 @@ export interface ExecutorChoice {
   readonly executor?: 'auto' | 'native' | 'reference'
   readonly precision?: 'auto' | Precision
   readonly threads?: number
+  /** Whether what each kernel takes is kept; the native executor alone can. */
+  readonly timed?: boolean
 }
 
 /** The executor that the settings ask for. Throws a LatheError for what this machine does not have. */
-export function chooseExecutor({ executor = 'auto', precision = 'auto', threads }: ExecutorChoice = {}): Executor {
+export function chooseExecutor(choice: ExecutorChoice = {}): Executor {
+  const { executor = 'auto', precision = 'auto', threads, timed } = choice
   const exact = precision === 'auto' ? undefined : precision
   if (executor === 'native' || (executor === 'auto' && nativeIsBuilt()))
-    return nativeExecutor({ precision: exact, threads })
+    return nativeExecutor({ precision: exact, threads, timed })
+  if (timed)
+    throw new LatheError('only the native executor knows what each kernel takes, and this is the reference executor')
   if (process.env.LATHE_ISA)
     throw new LatheError(
       `LATHE_ISA ${process.env.LATHE_ISA} needs the native executor, and this is the reference executor`,

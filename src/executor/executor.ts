@@ -48,6 +48,17 @@ export interface Executable {
   reduce(into: Readonly<Record<string, Float32Array>>): Promise<void>
 }
 
+/** What one kernel call of a compiled Program took. */
+export interface KernelTime {
+  readonly kernel: string
+  /** Sizes of a product, ops of an elementwise pass; else empty. */
+  readonly detail: string
+  /** So far, all threads together. */
+  readonly seconds: number
+  /** So far, of matrix products; of what is no product alone 0. */
+  readonly flops: number
+}
+
 /** The seam that every way of computing stands behind. */
 export interface Executor {
   readonly name: string
@@ -59,6 +70,8 @@ export interface Executor {
   compile(program: Program, options?: { groups?: number }): Executable
   /** Many small runs at once, shared out among the threads (an optimizer's, one a parameter). Results in the jobs' order. */
   runAll(jobs: readonly Job[]): Promise<Record<string, Numbers>[]>
+  /** What the kernels of all that it compiled took so far; only of a timed one (`ExecutorChoice`). */
+  spent?(): KernelTime[]
 }
 
 /**

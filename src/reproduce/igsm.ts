@@ -44,8 +44,9 @@ export const igsmTable: PublishedTable = {
       scale(
         igsmLaptop(),
         [
-          'Laptop scale: trained on problems of 4 or 5 definitions, measured on those of 5, the ones with four steps; up to ' +
-            'two names in a definition, no differences, 8 letters, at most 128 tokens; width 64 and 4 heads instead of 128 and 8.',
+          'Laptop scale: trained on problems of 4 to 7 definitions, measured on those of 5 to 7, the ones with four steps and ' +
+            'more; one name in a definition, one definition that is not needed, 8 letters, a name a token, at most 128 tokens; ' +
+            'width 64 instead of 128.',
           laptopChoices,
           'Seeds after the first train `8`, `1` and `1x8` alone.',
         ],

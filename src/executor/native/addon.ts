@@ -11,6 +11,8 @@ export interface NativeSchedule {
   readonly variant: string
   readonly bf16: number
   readonly groups: number
+  /** 1 where what each kernel takes is to be known, else 0. */
+  readonly timed: number
   readonly arenaBytes: number
   /** Sequences that a worker works off side by side. */
   readonly together: number
@@ -41,6 +43,8 @@ export interface Addon {
   peak(device: Handle, variant: string, bf16: number, out: Float64Array): Promise<void>
   /** Every thread reads its own `kib` KiB `out[0]` times; then `out` is bytes and seconds. */
   read(device: Handle, variant: string, kib: number, out: Float64Array): Promise<void>
+  /** Seconds and sequences of each kernel of a timed executable so far, one after another, all threads together. */
+  spent(executable: Handle): number[]
   reduce(device: Handle, executable: Handle, into: readonly (Float32Array | null)[]): Promise<void>
 }
 

@@ -41,6 +41,12 @@ function codeOf(op: string): number {
   return code
 }
 
+/** The ops of an elementwise step, in order, from its integers (see `step` below). */
+export function elementwiseOps(integers: readonly number[]): string[] {
+  const at = 3 + 2 * integers[2]
+  return Array.from({ length: integers[at] }, (_, i) => elementwiseCodes[integers[at + 1 + 5 * i]])
+}
+
 /** Elementwise instructions on one domain that run as one pass over memory: intermediate values stay in L1. */
 export class ElementwiseGroup {
   readonly members: Instruction[] = []

@@ -13,6 +13,7 @@ import {
   type Executable,
   type Executor,
   type Job,
+  type KernelTime,
   type Numbers,
   type Precision,
   type Run,
@@ -20,9 +21,11 @@ import {
 } from '../executor.ts'
 import { type Addon, type Handle, loadAddon, type NativeJob, nativeIsBuilt } from './addon.ts'
 import { encode } from './encode.ts'
+import { describeKernel } from './kernels.ts'
 import { lowerToSteps } from './lower.ts'
 import { place } from './place.ts'
 import { printSchedule } from './print.ts'
+import { type KernelStep, kernelSteps } from './steps.ts'
 
 export { nativeIsBuilt } from './addon.ts'
 
@@ -57,12 +60,13 @@ function chooseVariant(addon: Addon, wanted: string | undefined): string {
 class NativeExecutable implements Executable {
   readonly schedule: Schedule
   readonly handle: Handle
+  private readonly kernels: readonly KernelStep[]
 
   constructor(
     readonly program: Program,
     private readonly addon: Addon,
     private readonly device: Handle,
-    options: { variant: string; precision: Precision; groups: number },
+    options: { variant: string; precision: Precision; groups: number; timed: boolean },
   ) {
     const { variant, precision, groups } = options
     const lowered = lowerToSteps(program)
@@ -70,7 +74,9 @@ class NativeExecutable implements Executable {
     const { arenaBytes, together } = placed
     const code = encode(program, lowered, placed, addon.kernels())
     const bf16 = Number(precision === 'bf16')
-    this.handle = addon.compile({ variant, bf16, groups, arenaBytes, together, ...code })
+    const timed = Number(options.timed)
+    this.handle = addon.compile({ variant, bf16, groups, timed, arenaBytes, together, ...code })
+    this.kernels = kernelSteps(lowered.steps)
     const print = () => printSchedule(program, lowered, placed, { variant, precision, groups })
     this.schedule = { executor: 'native', arenaBytes, groups, print }
   }
@@ -89,6 +95,16 @@ class NativeExecutable implements Executable {
       states: program.states.map((s) => states[s.name]),
       outputs: program.outputs.map((o) => outputs[o.name] ?? allocate({ ...o, shape: [count, ...o.shape] }).data),
     }
+  }
+
+  /** What each kernel took so far, in the order of the steps; only of a timed one. */
+  spent(): KernelTime[] {
+    const numbers = this.addon.spent(this.handle)
+    return this.kernels.map((step, i) => {
+      const [seconds, sequences] = [numbers[2 * i], numbers[2 * i + 1]]
+      const { detail, flops } = describeKernel(step)
+      return { kernel: step.kernel, detail, seconds, flops: sequences * flops }
+    })
   }
 
   named(outputs: readonly Numbers[]): Record<string, Numbers> {
@@ -146,6 +162,8 @@ export interface NativeOptions {
   readonly precision?: Precision
   /** Default: all that the machine offers. */
   readonly threads?: number
+  /** Whether it keeps what each kernel takes, for `spent`. */
+  readonly timed?: boolean
 }
 
 function startDevice(addon: Addon, threads: number): Handle {
@@ -166,13 +184,19 @@ export function nativeExecutor(options: NativeOptions = {}): Executor {
   const threads = options.threads ?? availableParallelism()
   if (!Number.isInteger(threads) || threads < 1) throw new LatheError(`threads must be 1 or more, not ${threads}`)
   const device = startDevice(addon, threads)
+  const { timed = false } = options
+  const compiled: NativeExecutable[] = []
   return {
     name: 'native',
     isa: variant,
     precision,
     threads,
-    compile: (program, { groups = DEFAULT_GROUPS } = {}) =>
-      new NativeExecutable(program, addon, device, { variant, precision, groups }),
+    compile(program, { groups = DEFAULT_GROUPS } = {}) {
+      const executable = new NativeExecutable(program, addon, device, { variant, precision, groups, timed })
+      if (timed) compiled.push(executable)
+      return executable
+    },
+    ...(timed && { spent: () => compiled.flatMap((executable) => executable.spent()) }),
     async runAll(jobs: readonly Job[]) {
       checkJobs(jobs)
       const native = jobs.map(({ executable, run }) => (executable as NativeExecutable).job(run))

@@ -1,6 +1,7 @@
 import type { Instruction } from '../../compile/program.ts'
 import { LatheError } from '../../settings/error.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
+import { elementwiseOps } from './elementwise.ts'
 import type { KernelStep, Target } from './steps.ts'
 
 /** What a kernel's choice may ask of the lowering. */
@@ -42,6 +43,14 @@ const window = (rows: number, columns: number, ...rest: [from: number, to: numbe
   columns,
   ...rest,
 ]
+
+/** What a call computes, for people, and how many FLOPs of matrix products one sequence takes in a product alone. */
+export function describeKernel({ kernel, integers }: KernelStep): { detail: string; flops: number } {
+  if (kernel === 'elementwise') return { detail: elementwiseOps(integers).join(' '), flops: 0 }
+  if (kernel !== 'matmul') return { detail: '', flops: 0 }
+  const [M, N, K] = integers
+  return { detail: `${M} × ${K} × ${N}`, flops: 2 * M * N * K }
+}
 
 const choices: Readonly<Record<string, Choose>> = {
   fill: ({ outputs: [y], attributes }, { type }) => ({
