@@ -357,21 +357,14 @@ napi_value reduce(napi_env env, const std::vector<napi_value>& args) {
   });
 }
 
-// spent(executable): seconds and sequences of each of its kernels so far, one after another, all threads together.
+// spent(executable, array): then array is seconds and sequences of each of its kernels so far, all threads together.
 napi_value spent(napi_env env, const std::vector<napi_value>& args) {
-  napi_value list;
-  check(napi_create_array(env, &list), "array");
-  uint32_t at = 0;
-  const auto put = [&](double x) {
-    napi_value value;
-    check(napi_create_double(env, x, &value), "number");
-    napi_set_element(env, list, at++, value);
-  };
+  auto* out = reinterpret_cast<double*>(memory(env, args[1]));
   for (const Spent& s : external<Executable>(env, args[0], "executable")->spent()) {
-    put(1e-9 * static_cast<double>(s.nanoseconds));
-    put(static_cast<double>(s.sequences));
+    *out++ = 1e-9 * static_cast<double>(s.nanoseconds);
+    *out++ = static_cast<double>(s.sequences);
   }
-  return list;
+  return args[1];
 }
 
 using Function = napi_value (*)(napi_env, const std::vector<napi_value>&);

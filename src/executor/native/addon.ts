@@ -43,8 +43,8 @@ export interface Addon {
   peak(device: Handle, variant: string, bf16: number, out: Float64Array): Promise<void>
   /** Every thread reads its own `kib` KiB `out[0]` times; then `out` is bytes and seconds. */
   read(device: Handle, variant: string, kib: number, out: Float64Array): Promise<void>
-  /** Seconds and sequences of each kernel of a timed executable so far, one after another, all threads together. */
-  spent(executable: Handle): number[]
+  /** Fills `out` with seconds and sequences of each kernel of a timed executable so far, all threads together. */
+  spent(executable: Handle, out: Float64Array): Float64Array
   reduce(device: Handle, executable: Handle, into: readonly (Float32Array | null)[]): Promise<void>
 }
 

@@ -99,7 +99,7 @@ class NativeExecutable implements Executable {
 
   /** What each kernel took so far, in the order of the steps; only of a timed one. */
   spent(): KernelTime[] {
-    const numbers = this.addon.spent(this.handle)
+    const numbers = this.addon.spent(this.handle, new Float64Array(2 * this.kernels.length))
     return this.kernels.map((step, i) => {
       const [seconds, sequences] = [numbers[2 * i], numbers[2 * i + 1]]
       const { detail, flops } = describeKernel(step)
