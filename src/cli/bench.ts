@@ -13,7 +13,7 @@ import { measureGrid } from './bench-grid.ts'
 import { type Measured, printedText, writePage } from './bench-page.ts'
 import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
-import { measureSteps } from './bench-steps.ts'
+import { measureSteps, type StepsOptions } from './bench-steps.ts'
 import { checksTable } from './bench-tables.ts'
 import { type CommonFlags, describeExecutor, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, wrap } from './output.ts'
@@ -97,16 +97,7 @@ async function runBench(flags: BenchFlags): Promise<void> {
   const peers = flags.peers
     ? await findPeers(process.env.LATHE_PEERS, flags.peers === true ? undefined : flags.peers)
     : undefined
-  const { seed = 0, seconds } = flags
-  const measured = flags.check
-    ? await measureErrors(models, executor, seed, say)
-    : flags.grid
-      ? await measureGrid({ executor, seed, seconds, say })
-      : flags.scaling
-        ? await measureScaling({ models, executor, seed, seconds, flags, say })
-        : flags.profile
-          ? await measureProfiles({ models, flags, say })
-          : await measureSteps({ models, executor, peers, flags, say })
+  const measured = await measure({ models, executor, peers, flags, say })
   const cpu = cpus()[0]?.model.trim() ?? 'unknown'
   const machine = `${cpu}: ${describeExecutor(executor)}`
   if (flags.out !== undefined) {
@@ -122,6 +113,17 @@ async function runBench(flags: BenchFlags): Promise<void> {
   if (flags.json) emit({ ...measured.json, cpu, executor: executor.name, isa, precision, threads })
   else process.stdout.write(`${machine}\n\n${printedText(measured.blocks)}`)
   if (measured.failed) process.exitCode = 1
+}
+
+/** What the flags ask for. */
+function measure(options: StepsOptions & { readonly flags: BenchFlags }): Promise<Measured> {
+  const { models, executor, flags, say } = options
+  const { seed = 0, seconds } = flags
+  if (flags.check) return measureErrors(models, executor, seed, say)
+  if (flags.grid) return measureGrid({ executor, seed, seconds, say })
+  if (flags.scaling) return measureScaling({ models, executor, seed, seconds, flags, say })
+  if (flags.profile) return measureProfiles({ models, flags, say })
+  return measureSteps(options)
 }
 
 /** Gradients of two sequences of each model, beside the reference executor's. */
