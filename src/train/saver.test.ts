@@ -73,7 +73,7 @@ describe('saving', () => {
       steps.push(step)
       if (step < 10) return
       listed.push(listCheckpoints(run))
-      setTimeout(release, 50)
+      setTimeout(release, 250) // step 10 has other work to do before it waits
     }
     await train(run, { executor, onStep, fs: heldUp(gate) })
     expect(steps).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
