@@ -6,7 +6,7 @@ import { chooseExecutor, type Precision } from '../executor/index.ts'
 import { writeSafetensors } from '../model/safetensors.ts'
 import { fromFloat32 } from '../model/stored-tensor.ts'
 import { pickModels } from './models.ts'
-import { findPeers, type Peer, type PeerStep, runPeers } from './peers.ts'
+import { findPeers, type Peer, type PeerStep, peerErrors, runPeers } from './peers.ts'
 import { BenchStep, drawStep, firstSequences } from './step.ts'
 
 /** A peer that has read its gradients from a file; arguments: file, loss, then what every peer gets. */
@@ -14,7 +14,7 @@ const fake = `
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 const [file, loss, folder, variant] = process.argv.slice(2)
 const { config, threads, seconds } = JSON.parse(readFileSync(folder + '/step.json', 'utf8'))
-const complete = config.plan === '1x4' && threads === 1 && seconds === 1 && existsSync(folder + '/step.safetensors')
+const complete = config.plan === '1x4' && threads === 1 && seconds < 2 && existsSync(folder + '/step.safetensors')
 if (!complete) throw new Error('the step is not what it should be')
 if (variant === 'crash') { console.error('a long story\\nMemoryError: no room left'); process.exit(3) }
 const header = readFileSync(folder + '/step.safetensors')
@@ -110,6 +110,19 @@ describe('a peer', () => {
   it('that cannot be started says so', async () => {
     const missing: Peer = { ...peer({}), command: [join(folder, 'nothing')] }
     expect((await runPeers([missing], step)).fake).toEqual({ failed: expect.stringContaining('ENOENT') })
+  })
+
+  it('shows how far off its gradients are, untimed, however far', async () => {
+    const peers = [
+      { ...peer({ variant: 'late', factor: 1.031 }), name: 'far' },
+      { ...peer({ variant: 'crash' }), name: 'crashing' },
+    ]
+    expect(await peerErrors(peers, step)).toEqual({
+      far: { error: expect.closeTo(0.031, 5) },
+      crashing: { failed: 'MemoryError: no room left' },
+    })
+    const [other] = pickModels('N')
+    expect((await peerErrors([peer({})], { ...step, model: other })).fake).toEqual({ failed: 'has no such model' })
   })
 
   it('that fails hinders no other, and no folder is left', async () => {

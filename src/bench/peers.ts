@@ -16,7 +16,7 @@ import { readSafetensors, writeSafetensors } from '../model/safetensors.ts'
 import { fromFloat32, fromInt32, toFloat32 } from '../model/stored-tensor.ts'
 import { LatheError } from '../settings/error.ts'
 import { must, parseSettings, positiveNumber } from '../settings/settings.ts'
-import { disagreement, type LossAndGradients } from './agreement.ts'
+import { compareGradients, disagreement, type LossAndGradients } from './agreement.ts'
 import { median } from './measure.ts'
 import type { NamedModel } from './named-model.ts'
 import { benchOptimizer, type StepData } from './step.ts'
@@ -43,6 +43,9 @@ export type PeerResult =
   | { readonly ms: number; readonly batch?: number }
   | { readonly disagrees: number }
   | { readonly failed: string }
+
+/** How far off a peer's whole gradient is, as a fraction of it; or what went wrong in one line. */
+export type PeerError = { readonly error: number } | { readonly failed: string }
 
 const pythonLibraries = [
   { library: 'pytorch', module: 'torch', script: 'pytorch.py', modes: ['eager-', 'compile-'] },
@@ -141,7 +144,6 @@ export async function runPeers(
   step: PeerStep,
   progress: (name: string) => void = () => {},
 ): Promise<Record<string, PeerResult>> {
-  if (!step.model.config) return Object.fromEntries(peers.map(({ name }) => [name, { failed: 'has no such model' }]))
   const results: Record<string, PeerResult> = {}
   for (const peer of peers) {
     progress(peer.name)
@@ -169,7 +171,29 @@ async function runSmaller(
   return result
 }
 
-async function writeStep(folder: string, { model, data, threads, seconds }: PeerStep): Promise<void> {
+/** Measures the gradients of one step on every peer in turn, beside those wanted; nothing is timed. */
+export async function peerErrors(
+  peers: readonly Peer[],
+  step: Omit<PeerStep, 'seconds' | 'part'>,
+  progress: (name: string) => void = () => {},
+): Promise<Record<string, PeerError>> {
+  const errors: Record<string, PeerError> = {}
+  for (const peer of peers) {
+    progress(peer.name)
+    errors[peer.name] = await talkWith(peer, { ...step, seconds: 0 }, async (got) => {
+      return { error: compareGradients(got, step.wanted).whole }
+    })
+  }
+  return errors
+}
+
+const runPeer = (peer: Peer, step: Omit<PeerStep, 'part'>): Promise<PeerResult> =>
+  talkWith<PeerResult>(peer, step, async (got, time) => {
+    const error = disagreement(got, step.wanted)
+    return error <= peerBars[peer.precision] ? { ms: median(await time()) } : { disagrees: error }
+  })
+
+async function writeStep(folder: string, { model, data, threads, seconds }: Omit<PeerStep, 'part'>): Promise<void> {
   const { tokens, targets, lossWeights } = data.inputs
   const { values, shapes } = data.parameters
   const rows = [data.count, model.length]
@@ -184,31 +208,32 @@ async function writeStep(folder: string, { model, data, threads, seconds }: Peer
 const computed = z.object({ loss: z.number(must('a number')) })
 const timed = z.object({ times: z.array(positiveNumber).min(1, must('the milliseconds of every step')) })
 
-async function runPeer(peer: Peer, step: PeerStep): Promise<PeerResult> {
+/** Has a peer compute a step; `time` lets it measure whole ones, in milliseconds. */
+async function talkWith<T>(
+  peer: Peer,
+  step: Omit<PeerStep, 'part'>,
+  use: (got: LossAndGradients, time: () => Promise<number[]>) => Promise<T>,
+): Promise<T | { readonly failed: string }> {
+  if (!step.model.config) return { failed: 'has no such model' }
   const folder = await mkdtemp(join(tmpdir(), 'lathe-peer-'))
+  let peerProcess: ReturnType<typeof startPeer> | undefined
   try {
     await writeStep(folder, step)
-    return await talkWith(peer, folder, step.wanted)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
-
-async function talkWith(peer: Peer, folder: string, wanted: LossAndGradients): Promise<PeerResult> {
-  const peerProcess = startPeer(peer, folder)
-  try {
-    const { loss } = parseSettings(computed, await peerProcess.read(), 'its answer')
+    const started = startPeer(peer, folder)
+    peerProcess = started
+    const { loss } = parseSettings(computed, await started.read(), 'its answer')
     const { tensors } = await readSafetensors(join(folder, 'gradients.safetensors'))
     const gradients = Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor, name)]))
-    const error = disagreement({ loss, gradients }, wanted)
-    if (!(error <= peerBars[peer.precision])) return { disagrees: error }
-    peerProcess.goOn()
-    return { ms: median(parseSettings(timed, await peerProcess.read(), 'its answer').times) }
+    return await use({ loss, gradients }, async () => {
+      started.goOn()
+      return parseSettings(timed, await started.read(), 'its answer').times
+    })
   } catch (error) {
     if (error instanceof LatheError) return { failed: error.message }
     throw error
   } finally {
-    await peerProcess.end()
+    await peerProcess?.end()
+    await rm(folder, { recursive: true })
   }
 }
 

@@ -12,6 +12,7 @@ import { type Block, sentence, table } from './bench-page.ts'
 
 export const formatMs = (ms: number): string => `${ms.toFixed(1)} ms`
 export const formatDrift = (drift: number): string => (Math.abs(drift) > mostDrift ? 'noisy' : 'steady')
+export const formatError = (error: number): string => error.toExponential(1)
 export const formatFlopRate = (rate: number): string => formatRate(rate, 'FLOP')
 
 export function ceilingsTable(ceilings: Ceilings, { isa }: Executor): Block[] {
@@ -107,18 +108,34 @@ export function peersTable(timings: Readonly<Record<string, ModelTiming>>, peers
   ]
 }
 
-export function checksTable(check: Readonly<Record<string, Checked>>): Block {
-  const rows = Object.entries(check).map(([model, checked]) => ({ model, ...checked }))
-  const error = (value: number) => value.toExponential(1)
-  return table(
-    [
-      { key: 'model', title: 'gradients' },
-      { key: 'whole', title: 'whole', align: 'right', format: error },
-      { key: 'bar', title: 'bar', align: 'right', format: error },
-      { key: 'worstTensor', title: 'worst', align: 'right', format: error },
-      { key: 'tensor', title: 'tensor' },
-      { key: 'ok', title: '', format: (ok: boolean) => (ok ? 'ok' : 'too far') },
-    ],
-    rows,
+/** Relative errors of gradients, ours and those of peers. */
+export function checksTable(check: Readonly<Record<string, Checked>>, peers: readonly Peer[] = []): Block[] {
+  const all = Object.entries(check)
+  const rows = all.map(([model, { peers: theirs, whole, bar, worstTensor, tensor, ok }]) => {
+    const cells = Object.entries(theirs).map(([name, its]) => {
+      return [name, 'error' in its ? formatError(its.error) : 'failed'] as const
+    })
+    const errors = { whole: formatError(whole), bar: formatError(bar), worst: formatError(worstTensor) }
+    return { model, ...errors, tensor, ok: ok ? 'ok' : 'too far', ...Object.fromEntries(cells) }
+  })
+  const failures = all.flatMap(([model, { peers: theirs }]) =>
+    Object.entries(theirs).flatMap(([name, its]) =>
+      'failed' in its ? [sentence(`${model}: ${name} ${describeFailure(its)}`)] : [],
+    ),
   )
+  return [
+    table<Record<string, string>>(
+      [
+        { key: 'model', title: 'gradients' },
+        { key: 'whole', title: 'whole', align: 'right' },
+        { key: 'bar', title: 'bar', align: 'right' },
+        { key: 'worst', title: 'worst', align: 'right' },
+        { key: 'tensor', title: 'tensor' },
+        { key: 'ok', title: '' },
+        ...peers.map(({ name }) => ({ key: name, title: name, align: 'right' as const })),
+      ],
+      rows,
+    ),
+    ...failures,
+  ]
 }

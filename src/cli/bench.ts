@@ -6,15 +6,14 @@ import { cpus } from 'node:os'
 import { Command, Option } from 'commander'
 import { type Checked, checkGradients } from '../bench/check.ts'
 import { pickModels } from '../bench/models.ts'
-import type { NamedModel } from '../bench/named-model.ts'
 import { findPeers } from '../bench/peers.ts'
-import { chooseExecutor, type Executor } from '../executor/index.ts'
+import { chooseExecutor } from '../executor/index.ts'
 import { measureGrid } from './bench-grid.ts'
 import { type Measured, printedText, writePage } from './bench-page.ts'
 import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
 import { measureSteps, type StepsOptions } from './bench-steps.ts'
-import { checksTable } from './bench-tables.ts'
+import { checksTable, formatError } from './bench-tables.ts'
 import { type CommonFlags, describeExecutor, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, wrap } from './output.ts'
 
@@ -40,6 +39,7 @@ Examples:
   lathe bench --profile --models S,P
   LATHE_PEERS=../peers lathe bench --peers --models S --out bench.md
   LATHE_PEERS=../peers lathe bench --peers pytorch,jax --models L,M
+  LATHE_PEERS=../peers lathe bench --check --precision bf16 --peers pytorch-eager-bf16
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
 ${wrap(
@@ -60,10 +60,8 @@ export function benchCommand(): Command {
     .addOption(
       new Option(
         '--peers [list]',
-        'time other libraries beside, or some: pytorch, jax, jax-js, tfjs, or one way of theirs, pytorch-eager-f32',
-      )
-        .conflicts('check')
-        .argParser((list) => list.split(',')),
+        'other libraries beside, or some: pytorch, jax, jax-js, tfjs, or one way of theirs, pytorch-eager-f32',
+      ).argParser((list) => list.split(',')),
     )
     .addOption(
       new Option('--grid', 'cost of a FLOP at many shapes around S and P; a cliff is 3 times its neighbour').conflicts([
@@ -119,27 +117,26 @@ async function runBench(flags: BenchFlags): Promise<void> {
 function measure(options: StepsOptions & { readonly flags: BenchFlags }): Promise<Measured> {
   const { models, executor, flags, say } = options
   const { seed = 0, seconds } = flags
-  if (flags.check) return measureErrors(models, executor, seed, say)
+  if (flags.check) return measureErrors(options, seed)
   if (flags.grid) return measureGrid({ executor, seed, seconds, say })
   if (flags.scaling) return measureScaling({ models, executor, seed, seconds, flags, say })
   if (flags.profile) return measureProfiles({ models, flags, say })
   return measureSteps(options)
 }
 
-/** Gradients of two sequences of each model, beside the reference executor's. */
-async function measureErrors(
-  models: readonly NamedModel[],
-  executor: Executor,
-  seed: number,
-  say: (line: string) => void,
-): Promise<Measured> {
+/** Gradients of two sequences of each model, beside the reference executor's, and so those of peers. */
+async function measureErrors({ models, executor, peers, say }: StepsOptions, seed: number): Promise<Measured> {
   const check: Record<string, Checked> = {}
   for (const model of models) {
     say(`${model.name}: two sequences on ${describeExecutor(executor)} and on the reference`)
-    const checked = await checkGradients(model, executor, seed)
+    const checked = await checkGradients(model, executor, {
+      peers,
+      seed,
+      progress: (peer) => say(`${model.name}: ${peer}`),
+    })
     check[model.name] = checked
-    say(`${model.name}: ${checked.whole.toExponential(1)} off, ${checked.ok ? 'ok' : 'too far'}`)
+    say(`${model.name}: ${formatError(checked.whole)} off, ${checked.ok ? 'ok' : 'too far'}`)
   }
   const failed = Object.values(check).some(({ ok }) => !ok)
-  return { title: 'Gradients beside the reference', json: { check }, blocks: [checksTable(check)], failed }
+  return { title: 'Gradients beside the reference', json: { check }, blocks: checksTable(check, peers), failed }
 }
