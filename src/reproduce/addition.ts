@@ -1,16 +1,9 @@
 import { additionLaptop, additionPaper, type Recipe } from '../recipes/index.ts'
-import { laptopChoices, type PublishedTable, type Scale, unstated } from './table.ts'
+import { type Column, laptopChoices, type PublishedTable, unstated } from './table.ts'
 
-/** The model is measured at one operand count at a time, in sequences as long as it was trained on. */
-const columns = ({ task }: Recipe, counts: readonly number[], like: readonly string[] = []): Scale['columns'] => {
-  const longest = Math.max(...(task.operands as number[]))
-  return counts.map((n, i) => ({
-    title: `n = ${n}`,
-    model: 0,
-    task: { ...task, operands: [n], longest },
-    like: like[i],
-  }))
-}
+/** The model is measured at one operand count at a time. */
+const columns = ({ task }: Recipe, counts: readonly number[], like: readonly (string | undefined)[] = []): Column[] =>
+  counts.map((n, i) => ({ title: `n = ${n}`, model: 0, task: { ...task, operands: [n] }, like: like[i] }))
 
 const published = ['n = 8', 'n = 16', 'n = 24', 'n = 32']
 
@@ -39,8 +32,8 @@ export const additionTable: PublishedTable = {
       return {
         notes: [
           'Laptop scale: 2, 4 and 8 numbers in training instead of 2 to 32, and 6 numbers never seen instead of 24; two digits ' +
-            'instead of three; six layers deep instead of twelve, width 64 instead ' +
-            'of 256; learned positions, problems padded on the left.',
+            'instead of three, the least significant digit of the sum first instead of last; six layers deep instead of twelve, ' +
+            'width 64 instead of 256; rotary positions. One layer adds two such numbers, so that column stands beside none of the paper.',
           laptopChoices,
         ],
         rows: [
@@ -53,7 +46,7 @@ export const additionTable: PublishedTable = {
           { plan: '3x2', like: '3x4' },
         ],
         models: [model],
-        columns: columns(model, [2, 4, 6, 8], published),
+        columns: columns(model, [2, 4, 6, 8], [undefined, ...published.slice(1)]),
         samples: 2048,
       }
     },

@@ -76,37 +76,19 @@ describe('samples', () => {
   })
 
   it('at an operand count that was not trained fit the model that was', () => {
-    const [trained, unseen] = [addition(), addition({ operands: [24], longest: 32 })]
-    expect([unseen.length, unseen.vocabulary]).toEqual([trained.length, trained.vocabulary])
-    expect(trained.length).toBe(133)
+    const [trained, unseen] = [addition(), addition({ operands: [24] })]
+    expect(unseen.vocabulary).toEqual(trained.vocabulary)
+    expect([unseen.length, trained.length]).toEqual([24 * 4 + 5, 133])
     for (const { input } of texts(unseen, 200, 'test')) expect(input.split('+')).toHaveLength(24)
-    expect(addition({ operands: [24] }).length).toBe(24 * 4 + 5)
   })
 
-  it('padded on the left are the same problems, "=" and answer where those of the longest have theirs', () => {
-    const settings = { operands: [2, 3, 5], digits: 2, longest: 5 }
-    const [right, left] = [addition(settings), addition({ ...settings, padding: 'left' })]
-    const pad = left.vocabulary.indexOf('<pad>')
-    expect(left.vocabulary).toEqual([...right.vocabulary, '<pad>'])
-    for (let index = 0; index < 100; index++) {
-      const [plain, padded] = [right, left].map((task) => task.sample({ seed: 7, split: 'train', index }))
-      const before = padded.tokens.length - plain.tokens.length
-      expect(padded.tokens).toEqual(Int32Array.of(...new Int32Array(before).fill(pad), ...plain.tokens))
-      expect(padded.targets).toEqual(Int32Array.of(...new Int32Array(before).fill(-1), ...plain.targets))
-      expect(padded.weights).toEqual(Float32Array.of(...new Float32Array(before), ...plain.weights))
-      expect(left.written!.promptLength(padded)).toBe(15)
-      expect(left.format(padded)).toEqual(right.format(plain))
-      expect(left.score(padded, padded.targets)).toBe(true)
-    }
-  })
-
-  it.each(['right', 'left'])('can be as long as the task says, and no longer, padded on the %s', (padding) => {
+  it('can be as long as the task says, and no longer', () => {
     for (const [operands, digits] of [
       [2, 1],
       [12, 2],
       [32, 3],
     ]) {
-      const task = addition({ operands: [operands], digits, padding, longest: operands })
+      const task = addition({ operands: [operands], digits })
       const { tokens } = task.parse({ input: `${Array(operands).fill('9'.repeat(digits)).join('+')}=` })
       expect(tokens).toHaveLength(task.length)
     }
@@ -189,7 +171,7 @@ describe('shortcuts', () => {
   })
 
   it('are near the normal law where many numbers are added, and a mixture of them is their mean', () => {
-    const at = (operands: number[]) => addition({ operands, longest: 64 }).shortcuts.map(({ accuracy }) => accuracy)
+    const at = (operands: number[]) => addition({ operands }).shortcuts.map(({ accuracy }) => accuracy)
     const deviation = Math.sqrt((64 * (1e6 - 1)) / 12)
     expect(at([64])[0] * deviation * Math.sqrt(2 * Math.PI)).toBeCloseTo(1, 2)
     for (const i of [0, 1]) expect(at([2, 8, 8])[i]).toBeCloseTo((at([2])[i] + 2 * at([8])[i]) / 3, 12)
@@ -271,11 +253,10 @@ describe('text form', () => {
       operands: fc.array(fc.integer({ min: 2, max: 40 }), { minLength: 1, maxLength: 4 }),
       digits: fc.integer({ min: 1, max: 9 }),
       order: fc.constantFrom('most', 'least'),
-      padding: fc.constantFrom('right', 'left'),
     })
     fc.assert(
       fc.property(settings, fc.nat(), (given, index) => {
-        const any = addition({ ...given, longest: Math.max(...given.operands) })
+        const any = addition(given)
         const sample = any.sample({ seed: 1, split: 'train', index })
         const text = any.format(sample)
         expect(any.parse(text)).toEqual(sample)
@@ -294,10 +275,6 @@ describe('settings', () => {
     [{ operands: [2, 2.5] }, 'task addition: operands.1 must be a whole number from 2 to 256, got 2.5'],
     [{ digits: 0 }, 'task addition: digits must be a whole number from 1 to 9, got 0'],
     [{ order: 'first' }, 'task addition: order must be "most" or "least", got "first"'],
-    [{ padding: 'left' }, 'padding on the left needs longest, the operand count that problems are filled up to'],
-    [{ padding: 'both' }, 'task addition: padding must be "right" or "left", got "both"'],
-    [{ longest: 16 }, 'task addition: longest = 16 has no room for 32 operands: set it as high'],
-    [{ longest: 257 }, 'task addition: longest must be a whole number from 2 to 256, got 257'],
     [{ digit: 3 }, 'task addition: there is no setting digit: did you mean digits?'],
   ])('refuses %j', (given, message) => {
     expect(() => addition(given)).toThrow(LatheError)

@@ -7,31 +7,15 @@ import type { Example, Sample, Task, TaskDefinition } from '../task.ts'
 import { mostFrequentSum } from './shortcuts.ts'
 
 const counts = 'must be a list of operand counts'
-const settings = z
-  .strictObject({
-    operands: z
-      .array(whole(2, 256), counts)
-      .min(1, counts)
-      .default([2, 4, 8, 16, 32])
-      .describe('how many numbers are added: each problem takes one count of the list'),
-    digits: whole(1, 9).default(3).describe('digits of every number, zero-padded'),
-    order: oneOf('most', 'least').default('most').describe('which digit of the sum is written first, by significance'),
-    padding: oneOf('right', 'left')
-      .default('right')
-      .describe('where problems shorter than the longest are filled up; left: "=" always stands in one place'),
-    longest: whole(2, 256)
-      .optional()
-      .describe('the largest operand count that a sequence has room for; by default the largest of operands'),
-  })
-  .refine(({ padding, longest }) => padding === 'right' || longest !== undefined, {
-    error: 'padding on the left needs longest, the operand count that problems are filled up to',
-  })
-  .refine(({ operands, longest }) => longest === undefined || longest >= Math.max(...operands), {
-    error: ({ input }) => {
-      const { operands, longest } = input as { operands: number[]; longest: number }
-      return `longest = ${longest} has no room for ${Math.max(...operands)} operands: set it as high`
-    },
-  })
+const settings = z.strictObject({
+  operands: z
+    .array(whole(2, 256), counts)
+    .min(1, counts)
+    .default([2, 4, 8, 16, 32])
+    .describe('how many numbers are added: each problem takes one count of the list'),
+  digits: whole(1, 9).default(3).describe('digits of every number, zero-padded'),
+  order: oneOf('most', 'least').default('most').describe('which digit of the sum is written first, by significance'),
+})
 
 export type AdditionSettings = z.infer<typeof settings>
 
@@ -40,10 +24,7 @@ export type AdditionSettings = z.infer<typeof settings>
  * written without padding. One token is one character, spaces left out, and an end token follows the sum; the loss is
  * on the sum and its end alone: the paper does not state these, so they are ours. The digits of the sum stand as in its
  * example, `315 + 120 + 045 + 824 =` to `1304`; `order` can turn them round, in the text form, too. To evaluate at one
- * operand count, also one that was never trained at, name it alone in `operands` and the largest that was trained at in
- * `longest`. Samples have their own lengths, and batches fill them up on the right with any token at weight 0. With
- * `padding: left` samples themselves begin with padding tokens, which have a token id of their own and no text: then
- * learned positions mean places from the end, and hold for a count that was never trained at, too (ours).
+ * operand count, also one that was never trained at, name it alone in `operands`. Samples have their own lengths, and batches fill them up on the right with any token at weight 0.
  * What is held out is a choice of numbers, in whatever order they stand: `2+3=` tells the answer to `3+2=`.
  */
 export const addition: TaskDefinition<AdditionSettings> = {
@@ -55,10 +36,9 @@ export const addition: TaskDefinition<AdditionSettings> = {
 }
 
 const vocabulary = [...'0123456789+=', '<end>'] // a digit is its own token id
-const [plus, equals, end, pad] = [10, 11, 12, 13]
+const [plus, equals, end] = [10, 11, 12]
 
 const promptLength = ({ tokens }: Sample) => tokens.indexOf(equals) + 1
-const problemStart = ({ tokens }: Sample) => tokens.findIndex((token) => token !== pad)
 const tokensOf = (text: string) => Int32Array.from([...text], (character) => vocabulary.indexOf(character))
 
 function textOf(tokens: Int32Array): string {
@@ -67,7 +47,8 @@ function textOf(tokens: Int32Array): string {
   return text
 }
 
-function create({ operands, digits, order, padding, longest = Math.max(...operands) }: AdditionSettings): Task {
+function create({ operands, digits, order }: AdditionSettings): Task {
+  const longest = Math.max(...operands)
   const answerLength = String(longest * (10 ** digits - 1)).length
   const mean = (accuracy: (count: number) => number) =>
     operands.reduce((sum, count) => sum + accuracy(count) / operands.length, 0)
@@ -95,13 +76,11 @@ function create({ operands, digits, order, padding, longest = Math.max(...operan
 
   function toSample(problem: Int32Array, target = sumOf(problem)): Sample {
     const answer = tokensOf(target)
-    const length = padding === 'left' ? longest * (digits + 1) : problem.length
-    const tokens = new Int32Array(length + answer.length).fill(pad)
-    tokens.set(problem, length - problem.length)
-    tokens.set(answer, length)
-    const targets = new Int32Array(tokens.length).fill(-1, 0, length - 1).fill(end, -1)
-    targets.set(answer, length - 1)
-    return { tokens, targets, weights: new Float32Array(tokens.length).fill(1, length - 1) }
+    const tokens = Int32Array.of(...problem, ...answer)
+    const asked = problem.length - 1 // "=" predicts the first digit
+    const targets = new Int32Array(tokens.length).fill(-1, 0, asked).fill(end, -1)
+    targets.set(answer, asked)
+    return { tokens, targets, weights: new Float32Array(tokens.length).fill(1, asked) }
   }
 
   function readProblem(input: string): Int32Array {
@@ -136,7 +115,7 @@ function create({ operands, digits, order, padding, longest = Math.max(...operan
   }
   return {
     name: 'addition',
-    vocabulary: padding === 'left' ? [...vocabulary, '<pad>'] : vocabulary,
+    vocabulary,
     length: longest * (digits + 1) + answerLength,
     attention: 'causal',
     chance,
@@ -158,7 +137,7 @@ function create({ operands, digits, order, padding, longest = Math.max(...operan
     },
     parse,
     format: (sample) => ({
-      input: textOf(sample.tokens.subarray(problemStart(sample), promptLength(sample))),
+      input: textOf(sample.tokens.subarray(0, promptLength(sample))),
       target: textOf(sample.tokens.subarray(promptLength(sample))),
     }),
   }
