@@ -104,6 +104,17 @@ describe('reproduce', () => {
     expect(calls).toBeGreaterThan(2)
   }, 120_000)
 
+  it('makes the same table from what is left of runs: recipe, machine and outcome', async () => {
+    const { results, summary } = await make('runs')
+    for (const { cell } of results)
+      for (const name of await readdir(cell.path))
+        if (!['recipe.json', 'env.json', 'outcome.json'].includes(name))
+          await rm(join(cell.path, name), { recursive: true })
+    const again = await make('runs')
+    expect(again.trained).toEqual([])
+    expect(page(again.summary)).toEqual(page(summary))
+  }, 120_000)
+
   it('measures other columns anew without training again', async () => {
     const { results } = await make('runs')
     const path = join(results[0].cell.path, 'outcome.json')
