@@ -52,8 +52,15 @@ describe('applySettings', () => {
     })
   })
 
+  it('leaves the learning rate of one optimizer behind with it', () => {
+    const at = (...settings: string[]) => applySettings(recipe, ['optimizer.lr=0.5', ...settings])
+    expect(applySettings(at(), ['optimizer.name=muon']).optimizer).toMatchObject({ name: 'muon', lr: 0.02 })
+    expect(applySettings(at(), ['optimizer.name=adamw']).optimizer).toMatchObject({ name: 'adamw', lr: 0.5 })
+    expect(at('optimizer.name=muon').optimizer).toMatchObject({ name: 'muon', lr: 0.5 })
+  })
+
   it('takes over to another task what both know', () => {
-    const changed = applySettings(recipe, ['task.n=20', 'task.name=sanford', 'task.hops=4'])
+    const changed = applySettings(recipe, ['task.n=20', 'task.hops=4', 'task.name=sanford'])
     expect(changed.task).toEqual({ name: 'sanford', n: 20, hops: 4 })
     expect(() => applySettings(recipe, ['task.name=phob'])).toThrow('no task is called "phob": did you mean phop?')
   })
