@@ -39,7 +39,7 @@ Examples:
   lathe bench --profile --models S,P
   LATHE_PEERS=../peers lathe bench --peers --models S --out bench.md
   LATHE_PEERS=../peers lathe bench --peers pytorch,jax --models L,M
-  LATHE_PEERS=../peers lathe bench --check --precision bf16 --peers pytorch-eager-bf16
+  LATHE_PEERS=../peers lathe bench --check --peers pytorch-eager-bf16
   LATHE_ISA=avx2 lathe bench --threads 1 --json
 
 ${wrap(

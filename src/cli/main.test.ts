@@ -235,9 +235,9 @@ describe('what a user can mend is one line on stderr', () => {
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],
     [['bench', '--grid', '--peers'], "option '--grid' cannot be used with option '--peers [list]'"],
     [['bench', '--profile', '--executor', 'reference'], 'only the native executor knows what each kernel takes'],
-    [['bench', '--check', '--peers'], "option '--peers [list]' cannot be used with option '--check'"],
+    [['bench', '--check', '--peers'], 'there are no peers: run '],
   ])('lathe %j', async (args, message) => {
-    const { code, stderr, stdout } = await call(args)
+    const { code, stderr, stdout } = await call(args, { LATHE_PEERS: '' })
     expect(stderr).toContain(message)
     expect(stderr.trim().split('\n')).toHaveLength(1)
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
