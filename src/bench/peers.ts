@@ -129,9 +129,12 @@ export interface PeerData {
   readonly wanted: LossAndGradients
 }
 
-export interface PeerStep extends PeerData {
+export interface PeerTask extends PeerData {
   readonly model: NamedModel
   readonly threads: number
+}
+
+export interface PeerStep extends PeerTask {
   /** Time of a peer's measured runs. */
   readonly seconds: number
   /** The same with the first `count` sequences alone. */
@@ -174,26 +177,26 @@ async function runSmaller(
 /** Measures the gradients of one step on every peer in turn, beside those wanted; nothing is timed. */
 export async function peerErrors(
   peers: readonly Peer[],
-  step: Omit<PeerStep, 'seconds' | 'part'>,
+  task: PeerTask,
   progress: (name: string) => void = () => {},
 ): Promise<Record<string, PeerError>> {
   const errors: Record<string, PeerError> = {}
   for (const peer of peers) {
     progress(peer.name)
-    errors[peer.name] = await talkWith(peer, { ...step, seconds: 0 }, async (got) => {
-      return { error: compareGradients(got, step.wanted).whole }
+    errors[peer.name] = await talkWith(peer, task, 0, async (got) => {
+      return { error: compareGradients(got, task.wanted).whole }
     })
   }
   return errors
 }
 
-const runPeer = (peer: Peer, step: Omit<PeerStep, 'part'>): Promise<PeerResult> =>
-  talkWith<PeerResult>(peer, step, async (got, time) => {
+const runPeer = (peer: Peer, step: PeerStep): Promise<PeerResult> =>
+  talkWith<PeerResult>(peer, step, step.seconds, async (got, time) => {
     const error = disagreement(got, step.wanted)
     return error <= peerBars[peer.precision] ? { ms: median(await time()) } : { disagrees: error }
   })
 
-async function writeStep(folder: string, { model, data, threads, seconds }: Omit<PeerStep, 'part'>): Promise<void> {
+async function writeStep(folder: string, { model, data, threads }: PeerTask, seconds: number): Promise<void> {
   const { tokens, targets, lossWeights } = data.inputs
   const { values, shapes } = data.parameters
   const rows = [data.count, model.length]
@@ -208,17 +211,18 @@ async function writeStep(folder: string, { model, data, threads, seconds }: Omit
 const computed = z.object({ loss: z.number(must('a number')) })
 const timed = z.object({ times: z.array(positiveNumber).min(1, must('the milliseconds of every step')) })
 
-/** Has a peer compute a step; `time` lets it measure whole ones, in milliseconds. */
+/** Has a peer compute a step; `time` lets it measure whole ones for so many seconds, in milliseconds. */
 async function talkWith<T>(
   peer: Peer,
-  step: Omit<PeerStep, 'part'>,
+  task: PeerTask,
+  seconds: number,
   use: (got: LossAndGradients, time: () => Promise<number[]>) => Promise<T>,
 ): Promise<T | { readonly failed: string }> {
-  if (!step.model.config) return { failed: 'has no such model' }
+  if (!task.model.config) return { failed: 'has no such model' }
   const folder = await mkdtemp(join(tmpdir(), 'lathe-peer-'))
   let peerProcess: ReturnType<typeof startPeer> | undefined
   try {
-    await writeStep(folder, step)
+    await writeStep(folder, task, seconds)
     const started = startPeer(peer, folder)
     peerProcess = started
     const { loss } = parseSettings(computed, await started.read(), 'its answer')

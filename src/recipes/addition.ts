@@ -20,8 +20,8 @@ export function additionPaper(): Recipe {
 
 /**
  * The same at a size for two cores: up to 8 numbers of two digits, the least significant digit of the sum first; sizes and
- * optimizer are ours. Eight heads of 16, though the model is 64 wide: with half of them and learned positions a looped layer
- * falls short of six layers, and one layer adds 8 numbers, too (results/LOG.md).
+ * optimizer are ours. Eight heads of 16, though the model is 64 wide. Whether a row of two layers or more, looped or not,
+ * learns 8 numbers depends on its seed (results/LOG.md).
  */
 export function additionLaptop(): Recipe {
   return defineRecipe({

@@ -24,7 +24,8 @@ export type AdditionSettings = z.infer<typeof settings>
  * written without padding. One token is one character, spaces left out, and an end token follows the sum; the loss is
  * on the sum and its end alone: the paper does not state these, so they are ours. The digits of the sum stand as in its
  * example, `315 + 120 + 045 + 824 =` to `1304`; `order` can turn them round, in the text form, too. To evaluate at one
- * operand count, also one that was never trained at, name it alone in `operands`. Samples have their own lengths, and batches fill them up on the right with any token at weight 0.
+ * operand count, also one that was never trained at, name it alone in `operands`. Samples have their own lengths, and
+ * batches fill them up on the right with any token at weight 0.
  * What is held out is a choice of numbers, in whatever order they stand: `2+3=` tells the answer to `3+2=`.
  */
 export const addition: TaskDefinition<AdditionSettings> = {
