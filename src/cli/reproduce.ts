@@ -2,6 +2,7 @@
  * `lathe reproduce TABLE`: makes a published table again, as far as it is not made yet.
  * @module
  */
+import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Command, Option } from 'commander'
 import { chooseExecutor, type Executor } from '../executor/index.ts'
@@ -60,7 +61,8 @@ Examples:
   lathe reproduce lt-table1-phop --seeds 3
   lathe reproduce lt-table1-phop --scale paper --dry-run
 
-It can be stopped at any time with Ctrl-C; the same command goes on.`
+It can be stopped at any time with Ctrl-C; the same command goes on. What you
+write in notes.md, beside the table's runs, ends its Markdown page.`
 
 export function reproduceCommand(): Command {
   const command = new Command('reproduce')
@@ -111,7 +113,8 @@ async function finish(summary: Summary, folder: string, flags: ReproduceFlags) {
   }
   if (summary.rows.length === 0) return
   const command = commandOf(summary.table.name, flags)
-  const provenance: Provenance = { command, date: new Date().toISOString().slice(0, 10) }
+  const notes = await notesIn(folder)
+  const provenance: Provenance = { command, date: new Date().toISOString().slice(0, 10), notes }
   const report = `${folder}.html`
   await replaceFile(report, [Buffer.from(htmlPage(summary, provenance))])
   const { markdown, figures } = markdownReport(summary, provenance, basename(folder))
@@ -131,6 +134,13 @@ async function finish(summary: Summary, folder: string, flags: ReproduceFlags) {
   process.stdout.write(
     `\n${sentences.map((sentence) => wrap(sentence)).join('\n')}\n\nThe table: ${folder}.md; with all figures: ${report}\n`,
   )
+}
+
+function notesIn(folder: string): Promise<string | undefined> {
+  return readFile(join(folder, 'notes.md'), 'utf8').catch((error) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
 }
 
 /** What makes the same table again, in full: every flag that changes it or says where it is. */

@@ -14,6 +14,7 @@ export const additionTable: PublishedTable = {
   source:
     'Saunshi et al. 2025 (arXiv 2502.17416), Table 1, addition (of three runs of a row, the one with the best average)',
   measure: 'accuracy',
+  best: true,
   published: {
     columns: published,
     rows: {

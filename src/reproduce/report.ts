@@ -17,51 +17,75 @@ import {
 import { depthFigure } from './depth-figure.ts'
 import { sweepSamples } from './outcome.ts'
 import { findings, fitFindings, sweepFindings } from './sentences.ts'
-import type { Measured, Summary, SummaryRow } from './summary.ts'
+import type { Measured, MeasuredCells, Summary, SummaryRow } from './summary.ts'
+import type { PublishedTable, Scale } from './table.ts'
 
 /** What a table was made with, for its foot. */
 export interface Provenance {
   readonly command: string
   /** When it was printed, such as 2026-01-31. */
   readonly date: string
+  /** Markdown of one's own, with which the page ends. */
+  readonly notes?: string
 }
 
 type TableRow = Record<string, string>
 
 /** The columns and rows of the table as text: plan, cost, and for every column ours and the paper's. */
 export function tableOf({ table, scale, rows }: Summary): { columns: Column<TableRow>[]; rows: TableRow[] } {
-  const right = (key: string, title = key): Column<TableRow> => ({ key, title, align: 'right' })
-  const columns = [
-    { key: 'plan', title: 'plan' },
-    right('params'),
-    right('depth'),
-    right('FLOPs'),
-    right('steps'),
-    ...scale.columns.flatMap(({ title, like }) => [
-      right(title),
-      ...(table.published.columns.length > 0
-        ? [{ ...right(`paper ${title}`, `paper${like ? `, ${like}` : ''}`), joined: true }]
-        : []),
-    ]),
-  ]
-  const cell = (row: SummaryRow, title: string) => row.cells[title]
   return {
-    columns,
+    columns: [
+      { key: 'plan', title: 'plan' },
+      right('params'),
+      right('depth'),
+      right('FLOPs'),
+      right('steps'),
+      ...measuredColumns(table, scale),
+    ],
     rows: rows.map((row) => ({
       plan: row.plan,
       params: formatParameters(row.parameters),
       depth: String(row.effectiveDepth),
       FLOPs: formatFlops(row.trainingFlops),
       steps: row.steps[0] === row.steps[1] ? formatInteger(row.steps[0]) : row.steps.map(formatInteger).join('–'),
-      ...Object.fromEntries(
-        scale.columns.flatMap(({ title }) => [
-          [title, cell(row, title) ? spread(cell(row, title)) : '–'],
-          [`paper ${title}`, percent(cell(row, title)?.published)],
-        ]),
-      ),
+      ...measuredTexts(scale, row.cells),
     })),
   }
 }
+
+const right = (key: string, title = key): Column<TableRow> => ({ key, title, align: 'right' })
+
+/** Ours, and the paper's if it has cells. */
+const measuredColumns = ({ published }: PublishedTable, { columns }: Scale): Column<TableRow>[] =>
+  columns.flatMap(({ title, like }) => [
+    right(title),
+    ...(published.columns.length > 0
+      ? [{ ...right(`paper ${title}`, `paper${like ? `, ${like}` : ''}`), joined: true }]
+      : []),
+  ])
+
+const measuredTexts = ({ columns }: Scale, cells: MeasuredCells): TableRow =>
+  Object.fromEntries(
+    columns.flatMap(({ title }) => [
+      [title, cells[title] ? spread(cells[title]) : '–'],
+      [`paper ${title}`, percent(cells[title]?.published)],
+    ]),
+  )
+
+/** Every row's best run, where the paper reports those; empty where there are none of several. */
+function bestTable({ table, scale, rows }: Summary): { columns: Column<TableRow>[]; rows: TableRow[] } {
+  return {
+    columns: [{ key: 'plan', title: 'plan' }, right('seed'), ...measuredColumns(table, scale)],
+    rows: rows.flatMap(({ plan, best }) =>
+      best ? [{ plan, seed: String(best.seed), ...measuredTexts(scale, best.cells) }] : [],
+    ),
+  }
+}
+
+const bestHeading = 'The best run of every row, as the paper reports it'
+
+const bestCaption = ({ table }: Summary) =>
+  `${table.measure === 'error' ? 'Error' : 'Accuracy'} in percent of the seed that is best on average over these columns.`
 
 const percent = (x: number | undefined) => (x === undefined ? '–' : (100 * x).toFixed(1))
 const spread = ({ mean, deviation }: Measured) =>
@@ -115,6 +139,7 @@ export function markdownReport(
   const { columns, rows } = tableOf(summary)
   const list = (sentences: readonly string[]) => sentences.map((sentence) => `- ${sentence}`).join('\n')
   const sweeps = sweepFindings(summary)
+  const best = bestTable(summary)
   const figures: Record<string, string> = {}
   const shown = (suffix: string, caption: string, svg: string) => {
     const file = `${name}-${suffix.replaceAll(/\W+/g, '-')}.svg`
@@ -132,6 +157,9 @@ export function markdownReport(
     markdownTable(columns, rows),
     caption(summary),
     list([...findings(summary), ...fitFindings(summary)]),
+    ...(best.rows.length > 0
+      ? [`## ${bestHeading}`, markdownTable(best.columns, best.rows), bestCaption(summary)]
+      : []),
     ...hardest.map(({ title }) => shown(title, depthCaption(summary, title), depthFigure(summary, title))),
     '## Levels to compare with',
     list(levelSentences(summary)),
@@ -141,6 +169,7 @@ export function markdownReport(
       return figure ? [shown(`${recipe}-loops`, sweepCaption(recipe), figure)] : []
     }),
     foot(summary, provenance),
+    provenance.notes?.trim() ?? '',
   ]
   return { markdown: `${markdown.filter((part) => part !== '').join('\n\n')}\n`, figures }
 }
@@ -173,6 +202,7 @@ function sweepFigure(summary: Summary, model: number): string | undefined {
 export function htmlPage(summary: Summary, provenance: Provenance): string {
   const { table, scale } = summary
   const { columns, rows } = tableOf(summary)
+  const best = bestTable(summary)
   const figures = scale.columns.map(({ title }) => ({
     figure: depthFigure(summary, title),
     caption: depthCaption(summary, title),
@@ -190,6 +220,14 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
           ...levelSentences(summary),
         ],
       },
+      ...(best.rows.length > 0
+        ? [
+            {
+              heading: bestHeading,
+              body: [{ table: htmlTable(best.columns, best.rows), caption: bestCaption(summary) }],
+            },
+          ]
+        : []),
       { heading: 'Depth', body: [...fitFindings(summary), ...figures] },
       ...scale.models.flatMap((recipe, model) => {
         const figure = sweepFigure(summary, model)

@@ -72,6 +72,38 @@ function results(accuracies: Record<string, [number, number]>, sweep: Record<num
 const seen = results({ '4': [1, 0.98], '1': [0.3, 0.4], '1x4': [0.97, 0.99] })
 
 describe('summarize', () => {
+  it('ends the page with notes of one’s own', () => {
+    const provenance = { command: 'lathe reproduce t', date: '2026-01-31', notes: 'Seed 1 was odd.\n\n' }
+    expect(markdownReport(summarize(table, scale, seen), provenance, 't').markdown).toMatch(
+      /threads?\.\n\nSeed 1 was odd\.\n$/,
+    )
+  })
+
+  it('gives the best run of a row where the paper reports it, of several whole seeds alone', () => {
+    const best = (some: PublishedTable, of: readonly CellResult[] = seen) =>
+      summarize(some, scale, of).rows.map((row) => row.best && [row.best.seed, row.best.cells['p = 2'].mean])
+    expect(best({ ...table, best: true })).toEqual([
+      [0, 1],
+      [1, 0.4],
+      [1, 0.99],
+    ])
+    expect(best({ ...table, best: true, measure: 'error' })[1]).toEqual([1, 0.6])
+    expect(best({ ...table, best: true }, seen.slice(0, 3))).toEqual([undefined, undefined, undefined])
+    expect(best(table)).toEqual([undefined, undefined, undefined])
+    const unmeasured = seen.map((result) =>
+      result.cell.seed === 1 ? { ...result, outcome: { ...result.outcome, cells: {} } } : result,
+    )
+    expect(best({ ...table, best: true }, unmeasured)[1]).toEqual([0, 0.3])
+
+    const summary = summarize({ ...table, best: true }, scale, seen)
+    const provenance = { command: 'lathe reproduce t', date: '2026-01-31' }
+    expect(markdownReport(summary, provenance, 't').markdown).toMatch(
+      /## The best run of every row.*\n\n.*\n.*\n\| 4 \| 0 \| 100\.0 \| 99\.9 \|\n/,
+    )
+    expect(htmlPage(summary, provenance)).toContain('The best run of every row')
+    expect(htmlPage(summarize(table, scale, seen), provenance)).not.toContain('The best run of every row')
+  })
+
   it('gives mean and standard deviation over seeds, beside the paper', () => {
     const { rows, levels } = summarize(table, scale, seen)
     expect(rows.map(({ cells }) => cells['p = 2'].mean)).toEqual([0.99, 0.35, 0.98])

@@ -18,6 +18,8 @@ export interface PublishedTable {
   }
   /** The paper's own size is absent where no setting is published. */
   readonly scales: { readonly laptop: () => Scale; readonly paper?: () => Scale }
+  /** Whether its cells are those of a row's best run, and no means over runs. */
+  readonly best?: boolean
   /** Whether accuracy is fitted to the logarithm of effective depth. */
   readonly fit?: boolean
 }
