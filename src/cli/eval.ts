@@ -2,7 +2,7 @@
  * `lathe eval RUN`: measures a checkpoint, at any number of loops, on held-out samples or on your own examples.
  * @module
  */
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import {
   drawSamples,
   type Evaluation,
@@ -66,7 +66,11 @@ export function evalCommand(): Command {
     .description('measure a run: accuracy and loss at any number of loops')
     .argument('<run>', 'folder of a run')
     .option('--loops <list>', 'loops to evaluate at, such as 1,2,4,8, or segment:loops such as 2:8')
-    .option('--data <file>', 'your own examples, one JSON object a line, instead of held-out samples')
+    .addOption(
+      new Option('--data <file>', 'your own examples, one JSON object a line, instead of held-out samples').conflicts(
+        'samples',
+      ),
+    )
     .option('--samples <n>', 'held-out samples to draw', wholeNumber(1), 4096)
     .addOption(settingsFlag('task.key=value', 'change a setting of the task; may be given often'))
     .option('--step <n>', 'the checkpoint of this step; default the newest', wholeNumber(0))

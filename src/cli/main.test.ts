@@ -111,6 +111,15 @@ describe('train', () => {
     )
     expect(code).toBe(1)
   })
+
+  it('resumes with the executor and precision that it was begun with, named or not', async () => {
+    const { executor, precision } = JSON.parse(await readFile(join(run, 'env.json'), 'utf8'))
+    const flags = ['--executor', executor, '--precision', precision]
+    expect((await call(['train', '--resume', run, ...flags])).code).toBe(0)
+    const other = precision === 'f32' ? 'bf16' : 'f32'
+    const { stderr } = await call(['train', '--resume', run, '--precision', other])
+    expect(stderr).toContain('was trained with another precision:')
+  })
 })
 
 const hasNative = async (): Promise<boolean> => (await import('../executor/index.ts')).nativeIsBuilt()
@@ -230,6 +239,10 @@ describe('what a user can mend is one line on stderr', () => {
     ],
     [['train', '--resume', '/nowhere'], '/nowhere is no run: there is no such folder'],
     [['eval', '.'], '. is no run: it has no recipe.json'],
+    [
+      ['eval', '.', '--data', 'x', '--samples', '3'],
+      "option '--data <file>' cannot be used with option '--samples <n>'",
+    ],
     [['evla', '.'], "unknown command 'evla' (Did you mean eval?)"],
     [['dance'], "unknown command 'dance': there are train, eval, generate, reproduce, theory, bench, show, ls"],
     [['bench', '--models', 'S,Z'], 'bench has no model "Z"'],

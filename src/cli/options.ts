@@ -73,3 +73,11 @@ export const machineOf = ({ name, isa, precision, threads }: Executor): Machine 
 /** `native avx512, f32, 2 threads`. */
 export const describeExecutor = ({ name, isa, precision, threads }: Executor): string =>
   `${name} ${isa}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+
+/** A word of a command line, as a shell takes it. */
+export const quoted = (word: string): string =>
+  /^[\w./=,:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+
+/** Flags as they were given, for a command that does the same again. */
+export const givenFlags = (flags: Readonly<Record<string, string | number | undefined>>): string[] =>
+  Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]))

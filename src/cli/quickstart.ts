@@ -14,9 +14,17 @@ import type { QuickstartInput, QuickstartRole, QuickstartRow } from '../report/i
 import { createTask } from '../task/index.ts'
 import { createRun, evaluationOf, openModel, type Run, readHistory, type TrainingResult } from '../train/index.ts'
 import { runCommand } from './main.ts'
-import { type CommonFlags, executorOf, flagSettings, machineOf, wholeNumber, withCommonFlags } from './options.ts'
+import {
+  type CommonFlags,
+  executorOf,
+  flagSettings,
+  givenFlags,
+  machineOf,
+  quoted,
+  wholeNumber,
+  withCommonFlags,
+} from './options.ts'
 import { emit, printTable, wrap } from './output.ts'
-
 import { trainWithProgress } from './train.ts'
 
 interface QuickstartFlags extends CommonFlags {
@@ -30,6 +38,8 @@ interface Trained {
   readonly result: TrainingResult
 }
 
+const defaultOut = 'runs'
+
 const examples = `
 Examples:
   npm start
@@ -40,7 +50,7 @@ Examples:
 export function quickstart(argv: readonly string[]): Promise<number> {
   const command = new Command('npm start --')
     .description('train 1, 1xL and L layers on p-hop induction and see what the loop buys')
-    .option('--out <folder>', 'where the runs and the report go', 'runs')
+    .option('--out <folder>', 'where the runs and the report go', defaultOut)
     .option('--steps <n>', 'updates of each model; default those of the recipe', wholeNumber(1))
     .addHelpText('after', examples)
   return runCommand(withCommonFlags(command).action(runQuickstart), argv)
@@ -61,7 +71,7 @@ async function runQuickstart(flags: QuickstartFlags): Promise<void> {
     const run = await createRun(recipe, machineOf(executorOf(recipe)), { root: flags.out })
     const result = await trainWithProgress(run, flags)
     if (result.stopped === 'interrupted') {
-      process.stderr.write(`stopped; this run goes on with: npx lathe train --resume ${run.path}\n`)
+      process.stderr.write(`stopped; this run goes on with: npx lathe train --resume ${quoted(run.path)}\n`)
       process.exitCode = 130
       return
     }
@@ -135,22 +145,31 @@ async function reportInput(trained: readonly Trained[], flags: QuickstartFlags):
     evaluationSequences: recipe.evaluate.samples,
     next: [
       {
-        command: `npx lathe eval ${path} --loops 1,2,4,8,16`,
+        command: `npx lathe eval ${quoted(path)} --loops 1,2,4,8,16`,
         does: 'measure the looped model at other numbers of loops',
       },
       {
-        command: `npx lathe show ${trained.map(({ run }) => run.path).join(' ')}`,
+        command: `npx lathe show ${trained.map(({ run }) => quoted(run.path)).join(' ')}`,
         does: 'see the three runs side by side',
       },
-      { command: `npx lathe train ${recipe.name} --set model.plan=2x2`, does: 'train another plan on the same data' },
+      {
+        command: `npx lathe train ${recipe.name} --set model.plan=2x2 --seed ${recipe.seed}`,
+        does: 'train another plan on the same data',
+      },
     ],
     environment: {
       ...environment,
       date: environment.created.slice(0, 10),
-      command: flags.seed === undefined ? 'npm start' : `npm start -- --seed ${flags.seed}`,
+      command: commandOf(flags),
       versions: { lathe: environment.lathe, node: environment.node },
     },
   }
+}
+
+/** What makes the same again, with every flag that was given. */
+function commandOf({ json: _, out, ...flags }: QuickstartFlags): string {
+  const given = givenFlags({ ...flags, out: out === defaultOut ? undefined : out })
+  return ['npm start', ...(given.length > 0 ? ['--', ...given] : [])].join(' ')
 }
 
 const example = {

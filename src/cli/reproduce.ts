@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Command, Option } from 'commander'
-import { chooseExecutor, type Executor } from '../executor/index.ts'
+import type { Executor } from '../executor/index.ts'
 import { replaceFile } from '../files/durable-file.ts'
 import { formatDuration, formatFlops, formatParameters } from '../report/format.ts'
 import type { Column } from '../report/table.ts'
@@ -34,8 +34,11 @@ import {
 import {
   type CommonFlags,
   describeExecutor,
+  executorOf,
   flagSettings,
+  givenFlags,
   machineOf,
+  quoted,
   settingsFlag,
   wholeNumber,
   withMachineFlags,
@@ -82,7 +85,7 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
   const scale = scaleOf(table, flags.scale)
   const folder = join(flags.out, `${name}-${flags.scale}`)
   const cells = cellsOf(scale, { seeds: flags.seeds, folder, settings: [...flags.set, ...flagSettings(flags)] })
-  const executor = chooseExecutor(flags)
+  const executor = executorOf(cells[0].recipe) // settings are the same in all
   if (!flags.json) process.stderr.write(`${table.source}, ${flags.scale} scale: ${describeExecutor(executor)}\n`)
   if (flags.dryRun) return dryRun(cells, executor, flags)
   const results: CellResult[] = []
@@ -144,21 +147,17 @@ function notesIn(folder: string): Promise<string | undefined> {
 }
 
 /** What makes the same table again, in full: every flag that changes it or says where it is. */
-function commandOf(table: string, { scale, seeds, out, set, ...flags }: ReproduceFlags): string {
-  const { executor, precision, threads } = flags
-  const given = Object.entries({ executor, precision, threads }).filter(([, value]) => value !== undefined)
+function commandOf(table: string, { scale, seeds, out, set, executor, precision, threads }: ReproduceFlags): string {
   return [
     `lathe reproduce ${table} --scale ${scale} --seeds ${seeds}`,
     ...(out === defaultOut ? [] : [`--out ${quoted(out)}`]),
-    ...given.map(([name, value]) => `--${name} ${value}`),
+    ...givenFlags({ executor, precision, threads }),
     ...set.map((setting) => `--set ${quoted(setting)}`),
   ].join(' ')
 }
 
 const stoppedNote = (table: string, flags: ReproduceFlags): string =>
   `stopped; what is done is kept, and the same command goes on: ${commandOf(table, flags)}`
-
-const quoted = (word: string) => (/^[\w./=,:-]+$/.test(word) ? word : `'${word}'`)
 
 async function dryRun(cells: readonly Cell[], executor: Executor, flags: ReproduceFlags): Promise<void> {
   const estimates = await estimate(cells, executor)

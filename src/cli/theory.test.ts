@@ -196,6 +196,7 @@ describe('what is wrong', () => {
     [['simulate-depth', '--models', '0'], 'write a whole number from 1 on'],
     [['simulate-depth', '--save', '/tmp/never'], 'random weights solve nothing that a run could be of: add --of RUN'],
     [['simulate-depth', '--of', '/nowhere'], '/nowhere is no run: there is no such folder'],
+    [['simulate-depth', '--of', 'x', '--plan', '2x3'], '--models and --plan are of random models, and --of names one'],
     [['simulate-cot'], 'whose chain of thought? lathe train igsm-theory, then add --of RUN'],
   ])('%j is told in one line', async (argv, message) => {
     const { rc, err } = await call(...argv)

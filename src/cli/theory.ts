@@ -28,7 +28,7 @@ interface TheoryFlags extends CommonFlags {
   readonly n?: number
   readonly p: number
   readonly alphabet: number
-  readonly models: number
+  readonly models?: number
   readonly plan?: string
   readonly of?: string
   readonly lengths: number
@@ -58,8 +58,12 @@ const constructions: Readonly<
   'simulate-depth': {
     flags: ['models', 'plan', 'of'],
     show({ models, plan, of, save }, options) {
+      if (of !== undefined && (models ?? plan) !== undefined)
+        throw new LatheError(
+          'simulate-depth: --models and --plan are of random models, and --of names one: drop it or them',
+        )
       if (of !== undefined) return demonstrateDepthOf(of, options)
-      if (save === undefined) return demonstrateDepth({ models, plan }, options)
+      if (save === undefined) return demonstrateDepth({ models: models ?? 22, plan }, options)
       throw new LatheError(
         'simulate-depth: random weights solve nothing that a run could be of: add --of RUN to --save',
       )
@@ -96,7 +100,7 @@ export function theoryCommand(): Command {
     .option('--n <n>', 'of group: elements, default 16; of phop: letters, default 64', wholeNumber(2))
     .option('--p <p>', 'of phop: hops', wholeNumber(1), 8)
     .option('--alphabet <n>', 'of phop: letters to choose from', wholeNumber(2), 4)
-    .option('--models <n>', 'of simulate-depth: random models', wholeNumber(1), 22)
+    .option('--models <n>', 'of simulate-depth: random models, default 22', wholeNumber(1))
     .option('--plan <plan>', 'of simulate-depth: plan of the random models; default of every kind in turn')
     .option('--of <run>', 'of simulate-depth and simulate-cot: a run of ReLU and no norm, on held-out samples')
     .option('--lengths <n>', 'of simulate-cot: so many of the commonest lengths of a prompt', wholeNumber(1), 3)

@@ -30,6 +30,7 @@ import {
   executorOf,
   flagSettings,
   machineOf,
+  quoted,
   settingsFlag,
   withCommonFlags,
 } from './options.ts'
@@ -89,7 +90,7 @@ async function runTrain(name: string | undefined, flags: TrainFlags): Promise<vo
   const run = flags.resume === undefined ? await newRun(name, flags) : await resumedRun(flags.resume, name, flags)
   const result = await trainWithProgress(run, flags)
   if (result.stopped === 'interrupted') {
-    process.stderr.write(`go on with: lathe train --resume ${run.path}\n`)
+    process.stderr.write(`go on with: lathe train --resume ${quoted(run.path)}\n`)
     process.exitCode = 130
   }
   if (flags.json) emit(summary(run, result))
@@ -135,12 +136,25 @@ async function resumedRun(folder: string, name: string | undefined, flags: Train
   const run = await openRun(folder)
   const asked = name === undefined ? (run.recipe as Recipe) : await loadRecipe(name)
   const wanted = applySettings(asked, settingsOf(flags))
-  const different = differences(run.recipe, resolveRecipe(wanted)).filter((key) => !machineKeys.includes(key))
+  const chosen = chosenBy(run)
+  const different = differences(chosen(run.recipe), chosen(resolveRecipe(wanted))).filter(
+    (key) => !machineKeys.includes(key),
+  )
   if (different.length > 0)
     throw new LatheError(
       `${folder} was trained with another ${different.join(', ')}: resume it as it is, or start a new run without --resume`,
     )
   return { ...run, recipe: { ...run.recipe, recompute: wanted.recompute } }
+}
+
+/** A recipe with what the run's first machine chose in place of `auto`. */
+const chosenBy = ({ environment }: Run) => {
+  const { executor, precision } = environment as Pick<Recipe, 'executor' | 'precision'>
+  return (recipe: Recipe): Recipe => ({
+    ...recipe,
+    executor: recipe.executor === 'auto' ? executor : recipe.executor,
+    precision: recipe.precision === 'auto' ? precision : recipe.precision,
+  })
 }
 
 // What a machine decides may differ from session to session; the curve may not.

@@ -25,9 +25,9 @@ const read = async (text: string) => {
 }
 
 describe('readExamples', () => {
-  it('reads the lines, with or without a target and a last newline', async () => {
+  it('reads the lines, with or without a target, a last newline and a byte order mark', async () => {
     const { samples, skipped } = await read(
-      '{"input": "badcabcdab", "target": "c"}\n\n  \r\n{"input":"aa"}\r\n{"input":"abab","target":"d"}',
+      '\uFEFF{"input": "badcabcdab", "target": "c"}\n\n  \r\n{"input":"aa"}\r\n{"input":"abab","target":"d"}',
     )
     expect(skipped).toEqual([])
     expect(samples.map((sample) => task.format(sample))).toEqual([

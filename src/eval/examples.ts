@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Executor } from '../executor/executor.ts'
 import { ioReason } from '../files/durable-file.ts'
+import { withoutMark } from '../files/json-file.ts'
 import { parseStrictJson, StrictJsonError } from '../files/strict-json.ts'
 import type { Model } from '../model/model-folder.ts'
 import { asPlanned, type Looping, LoopPlan } from '../plan/index.ts'
@@ -34,7 +35,7 @@ export async function readExamples(file: string, task: Task): Promise<Examples> 
   })
   const samples: Sample[] = []
   const skipped: SkippedLine[] = []
-  for (const [i, line] of text.split('\n').entries()) {
+  for (const [i, line] of withoutMark(text).split('\n').entries()) {
     if (line.trim() === '') continue
     try {
       samples.push(task.parse(parseExample(line)))

@@ -8,8 +8,11 @@ export async function readJsonFile(path: string): Promise<unknown> {
     throw new LatheError(`${path}: cannot read it: ${ioReason(error)}`, { cause: error })
   })
   try {
-    return JSON.parse(text)
+    return JSON.parse(withoutMark(text))
   } catch (error) {
     throw new LatheError(`${path}: it is no JSON: ${(error as Error).message.split('\n')[0]}`, { cause: error })
   }
 }
+
+/** A text without the byte order mark that some editors write in front of it. */
+export const withoutMark = (text: string): string => text.replace(/^\uFEFF/, '')

@@ -73,6 +73,7 @@ describe('quickstartSentences', () => {
 
   it.each([
     [{ 4: 0.984, 6: 0.98, 8: 0.979 }, 'neither help nor hurt: accuracy is 97.9 % at 8 loops'],
+    [{ 4: 0.9, 6: 0.885, 8: 0.912 }, 'neither help nor hurt: accuracy is 91.2 % at 8 loops'],
     [{ 4: 0.9, 6: 0.96, 8: 0.95 }, 'help: accuracy rises to 96.0 % at 6 loops'],
     [{ 4: 0.9, 6: 0.96, 8: 0.5 }, 'help and hurt: accuracy is 96.0 % at 6 loops and 50.0 % at 8 loops'],
     [{ 6: 0.98, 8: 0.7 }, 'hurt: accuracy falls to 70.0 % at 8 loops'],

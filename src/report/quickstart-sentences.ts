@@ -1,10 +1,13 @@
 import { formatInteger, formatParameters, formatPercent } from './format.ts'
 import { type QuickstartInput, type QuickstartRow, rowOf } from './quickstart-input.ts'
 
-/** In points of accuracy: as good as, clearly better than, no difference. */
+/** In points of accuracy: as good as, clearly better than. */
 const near = 3
 const clear = 20
-const noise = 1
+
+/** What is called no difference, in points: one, or two standard errors. Ours. */
+const noiseOf = (accuracy: number, samples: number) =>
+  Math.max(1, 200 * Math.sqrt((accuracy * (1 - accuracy)) / samples))
 
 /** Says in plain sentences what was seen, the finding first; every accuracy carries what it was measured with. */
 export function quickstartSentences(input: QuickstartInput): string[] {
@@ -68,6 +71,7 @@ function isoFlopSentence(input: QuickstartInput): string {
 function isoParameterSentence(input: QuickstartInput): string {
   const { looped, isoParameter } = models(input)
   const gain = points(looped.accuracy - isoParameter.accuracy)
+  const noise = noiseOf(isoParameter.accuracy, input.evaluationSequences)
   const verdict =
     gain >= clear
       ? `adds ${gap(gain)} without adding a parameter`
@@ -83,10 +87,12 @@ function isoParameterSentence(input: QuickstartInput): string {
 function loopSentences(input: QuickstartInput): string[] {
   const { looped, trainedLoops } = models(input)
   const trained = input.sweep.find((point) => point.loops === trainedLoops)?.accuracy ?? looped.accuracy
-  const more = effect(input.sweep.filter((point) => point.loops > trainedLoops).reverse(), trained)
+  const noise = noiseOf(trained, input.evaluationSequences)
+  const more = effect(input.sweep.filter((point) => point.loops > trainedLoops).reverse(), trained, noise)
   const fewer = effect(
     input.sweep.filter((point) => point.loops < trainedLoops),
     trained,
+    noise,
   )
   const sentences: string[] = []
   if (more) sentences.push(`More loops than the ${trainedLoops} it was trained with ${more}.`)
@@ -95,7 +101,7 @@ function loopSentences(input: QuickstartInput): string[] {
 }
 
 /** The points come farthest from the trained count first. */
-function effect(sweep: QuickstartInput['sweep'], trained: number): string | undefined {
+function effect(sweep: QuickstartInput['sweep'], trained: number, noise: number): string | undefined {
   const farthest = sweep[0]
   if (!farthest) return undefined
   const at = (point: { loops: number; accuracy: number }) =>

@@ -16,6 +16,9 @@ export interface Estimate {
 // Ours: enough sequences to keep every thread busy and to meet the usual lengths, few enough to end at once.
 const sequencesPerThread = 4
 
+// Ours: so many that their mean length is the training's, whatever the machine.
+const sequencesForFlops = 512
+
 // Ours: what the thread's compiler needs, and then long enough for a steady mean.
 const warmMilliseconds = 250
 const timedMilliseconds = 500
@@ -67,11 +70,12 @@ async function estimateOne(
   const began = performance.now()
   const { flops } = await computer.compute(parameters, parts)
   const seconds = (performance.now() - began) / 1000
-  const sequences = recipe.steps * recipe.batch
+  const many = drawBatch(task, 0, { seed: recipe.seed, batch: sequencesForFlops, accumulation: 1 })
+  const trainingFlops = (computer.cost(many).flops / sequencesForFlops) * recipe.steps * recipe.batch
   return {
     parameters: parameterCount(parameters),
-    trainingFlops: (flops / batch) * sequences,
-    hours: ((seconds / batch) * sequences) / 3600,
+    trainingFlops,
+    hours: (seconds / flops) * (trainingFlops / 3600),
     dataSpeed: seconds / batch / drawingSeconds,
   }
 }

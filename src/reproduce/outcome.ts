@@ -93,5 +93,5 @@ async function accuracyOf(model: Model, task: Task, samples: readonly Sample[], 
 export const sweepCounts = (trained: number): number[] =>
   Array.from({ length: 4 * trained }, (_, i) => i + 1).filter((loops) => loops <= 2 * trained || loops % 2 === 0)
 
-// JSON has no infinity; more loops than trained can bring one.
-const finite = (e: Evaluation): Evaluation => ({ ...e, loss: Math.min(e.loss, Number.MAX_VALUE) })
+// JSON has neither infinity nor NaN; more loops than trained can bring them.
+const finite = (e: Evaluation): Evaluation => (Number.isFinite(e.loss) ? e : { ...e, loss: Number.MAX_VALUE })

@@ -149,7 +149,7 @@ describe('reproduce', () => {
     expect(await readdir(path)).toEqual(before)
   }, 120_000)
 
-  it.each(['task.p=2', 'task={"name":"phop"}', 'seed=3', 'model.plan=4'])(
+  it.each(['name=mine', 'task.p=2', 'task={"name":"phop"}', 'seed=3', 'model.plan=4'])(
     'refuses %s, which would make another table',
     (setting) => {
       const cells = () => cellsOf(scale, { seeds: 1, folder, settings: ['steps=10', setting] })

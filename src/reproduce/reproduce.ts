@@ -34,7 +34,7 @@ export function cellsOf(
   scale: Scale,
   { seeds, folder, settings = [] }: { seeds: number; folder: string; settings?: readonly string[] },
 ): Cell[] {
-  const fixed = settings.find((setting) => /^(task|seed\b|model\.plan\b)/.test(setting))
+  const fixed = settings.find((setting) => /^(name\b|task|seed\b|model\.plan\b)/.test(setting))
   if (fixed !== undefined)
     throw new LatheError(`${JSON.stringify(fixed)} is the table's own to say: what it measures would be another table`)
   const numbers = Array.from({ length: seeds }, (_, seed) => seed)

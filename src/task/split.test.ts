@@ -85,6 +85,6 @@ describe('drawInSplit', () => {
     const draw = () => drawInSplit('tiny', key, () => [0], identity)
     expect(splitOf([0])).not.toBe('validation')
     expect(draw).toThrow(LatheError)
-    expect(draw).toThrow(/^task tiny: none of 1000 draws belongs to its validation split: there are too few sequences/)
+    expect(draw).toThrow(/^task tiny: none of 1000 draws belongs to its validation split: there are too few of them/)
   })
 })

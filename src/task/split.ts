@@ -43,6 +43,6 @@ export function drawInSplit<T>(
     if ((content === null ? 'train' : splitOf(content)) === key.split) return drawn
   }
   throw new LatheError(
-    `task ${task}: none of ${maxDraws} draws belongs to its ${key.split} split: there are too few sequences, so make them longer or the alphabet larger`,
+    `task ${task}: none of ${maxDraws} draws belongs to its ${key.split} split: there are too few of them, so let the task's settings make more`,
   )
 }

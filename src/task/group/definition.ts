@@ -124,7 +124,9 @@ export function commutatorOrder({ table, identity }: Group): number {
 const range = (n: number) => Array.from({ length: n }, (_, i) => i)
 
 function factorial(n: number): number {
-  return n < 2 ? 1 : n * factorial(n - 1)
+  let product = 1
+  for (let i = 2; i <= n && Number.isFinite(product); i++) product *= i
+  return product
 }
 
 function fromProduct(

@@ -66,6 +66,7 @@ describe('the group task', () => {
 
   it.each([
     [{ group: 'S9' }, 'group S9 has order 362880'],
+    [{ group: 'S20000' }, 'group S20000 has order Infinity'],
     [{ group: 'mine.json' }, 'no group is called "mine.json"'],
     [{ group: [[0, 1]] }, 'task group: the table is no table of 2 to 120 rows'],
     [
@@ -79,10 +80,10 @@ describe('the group task', () => {
     expect(() => createTask({ name: 'group', ...settings })).toThrow(message)
   })
 
-  it('says where there are too few sequences to hold any out', () => {
+  it('says where there are too few of them to hold any out', () => {
     const task = createTask({ name: 'group', group: 'Z2', n: 1 })
     const draw = () =>
       (['train', 'validation', 'test'] as const).map((split) => task.sample({ seed: 0, split, index: 0 }))
-    expect(draw).toThrow('there are too few sequences')
+    expect(draw).toThrow('there are too few of them')
   })
 })

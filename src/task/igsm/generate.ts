@@ -1,3 +1,4 @@
+import { LatheError } from '../../settings/error.ts'
 import type { RandomStream } from '../../tensor/random.ts'
 import type { Definition, Problem, Term } from './definition.ts'
 
@@ -45,11 +46,18 @@ export function generate(random: RandomStream, sizes: Sizes): Problem {
   const needed = neededOf(count, sizes)
   const names = drawNames(random, count, sizes.letters)
   const query = names[needed - 1]!
-  let definitions: Definition[]
-  do definitions = drawDefinitions(random, names, needed, sizes)
-  while (!decides(definitions, query, sizes.modulus))
-  return { definitions: random.shuffle(definitions), query }
+  for (let i = 0; i < maxDraws; i++) {
+    const definitions = drawDefinitions(random, names, needed, sizes)
+    if (decides(definitions, query, sizes.modulus)) return { definitions: random.shuffle(definitions), query }
+  }
+  throw new LatheError(
+    `task igsm: in none of ${maxDraws} draws of ${count} definitions does every answer modulo ${sizes.modulus} occur: ` +
+      'set modulus to a prime or maxNodes lower',
+  )
 }
+
+// Of 14 definitions modulo 7 one draw in a few will do; modulo a number with small factors ever fewer.
+const maxDraws = 10_000
 
 function drawNames(random: RandomStream, count: number, letters: number): string[] {
   const edges = new Set<number>()

@@ -275,7 +275,16 @@ describe('samples', () => {
     const mixed = { minNodes: 3, maxNodes: 5 }
     expect(steps(mixed, 'train')).toEqual(new Set([2, 3, 4]))
     for (const split of ['validation', 'test'] as const) expect(steps(mixed, split)).toEqual(new Set([4]))
-    expect(() => steps({ minNodes: 3, maxNodes: 4 }, 'test')).toThrow(/belongs to its test split: .* make them longer/)
+    expect(() => steps({ minNodes: 3, maxNodes: 4 }, 'test')).toThrow(
+      /belongs to its test split: there are too few of them/,
+    )
+  })
+
+  it('whose answers the settings all but exclude are told, not drawn for ever', () => {
+    const sizes = { minNodes: 100, maxNodes: 100, operands: 1, letters: 24, modulus: 10, maxLength: 4000 }
+    expect(() => texts(igsm({ ...sizes, forms: ['product'] }), 1)).toThrow(
+      /^task igsm: in none of 10000 draws of 100 definitions does every answer modulo 10 occur: set modulus to a prime/,
+    )
   })
 
   it('of one seed, split and index never change', () => {
