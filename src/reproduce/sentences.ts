@@ -38,19 +38,25 @@ function comparison({ table, scale, rows }: Summary, row: SummaryRow): string[] 
   return scale.columns.flatMap(({ title }) => {
     const own = row.cells[title]
     const parts = beside.flatMap(({ other, same }) => {
-      const cell = rows.find((candidate) => candidate.plan === other.toString())?.cells[title]
+      const baseline = rows.find((candidate) => candidate.plan === other.toString())
+      const cell = baseline?.cells[title]
       if (!own || !cell) return []
-      const paper =
-        own.published === undefined || cell.published === undefined
-          ? ''
-          : ` (paper: ${distance(own.published - cell.published, 'level')})`
-      return [`${distance(own.mean - cell.mean, 'level with')} \`${other}\` of ${same}${paper}`]
+      const best = (of: SummaryRow) => of.best?.cells[title].mean
+      const asides = [
+        aside('best runs', best(row), best(baseline)),
+        aside('paper', own.published, cell.published),
+      ].flat()
+      const said = asides.length > 0 ? ` (${asides.join('; ')})` : ''
+      return [`${distance(own.mean - cell.mean, 'level with')} \`${other}\` of ${same}${said}`]
     })
     if (!own || parts.length === 0) return []
     const measure = table.measure === 'error' ? 'error ' : ''
     return [`${title}: \`${row.plan}\` has ${measure}${formatPercent(own.mean)}, ${parts.join(', and ')}.`]
   })
 }
+
+const aside = (whose: string, own: number | undefined, other: number | undefined): string[] =>
+  own === undefined || other === undefined ? [] : [`${whose}: ${distance(own - other, 'level')}`]
 
 function distance(difference: number, level: string): string {
   const points = Math.abs(100 * difference)

@@ -96,6 +96,9 @@ describe('summarize', () => {
     expect(best({ ...table, best: true }, unmeasured)[1]).toEqual([0, 0.3])
 
     const summary = summarize({ ...table, best: true }, scale, seen)
+    expect(findings(summary)[0]).toContain(
+      '(best runs: 59.0 points above; paper: 49.0 points above), and 1.0 points below',
+    )
     const provenance = { command: 'lathe reproduce t', date: '2026-01-31' }
     expect(markdownReport(summary, provenance, 't').markdown).toMatch(
       /## The best run of every row.*\n\n.*\n.*\n\| 4 \| 0 \| 100\.0 \| 99\.9 \|\n/,
