@@ -49,6 +49,8 @@ export function checkSums(program: Program, into: Readonly<Record<string, Float3
     const sum = program.sums.find((s) => s.name === name)
     if (!sum)
       throw new LatheError(`${program.name} has no sum ${name}; it has ${program.sums.map((s) => s.name).join(', ')}`)
+    if (!(array instanceof Float32Array))
+      throw new LatheError(`${program.name}: the sum ${name} is ${formatType(sum)}, what is given is no Float32Array`)
     if (array.length !== sizeOf(sum.shape))
       throw new LatheError(
         `${program.name}: the sum ${name} is ${formatType(sum)}, the array given has ${array.length}`,

@@ -88,7 +88,10 @@ describe('checkSums', () => {
     )
   })
 
-  it('names a sum of another size', () => {
+  it('names a sum of another size, or whose array is of another kind', () => {
+    expect(() => checkSums(program, { 'grad:w': new Uint8Array(6) as never })).toThrow(
+      new LatheError('train: the sum grad:w is f32[2, 3], what is given is no Float32Array'),
+    )
     expect(() => checkSums(program, { 'grad:w': new Float32Array(5) })).toThrow(
       new LatheError('train: the sum grad:w is f32[2, 3], the array given has 5'),
     )

@@ -17,7 +17,7 @@ interface Application {
   readonly layer: number
 }
 
-const maxEffectiveDepth = 4096
+export const maxEffectiveDepth = 4096
 const examples = 'such as 12, 1x12 or 4,4x4,4'
 
 /**

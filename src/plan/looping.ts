@@ -1,5 +1,5 @@
 import { LatheError } from '../settings/error.ts'
-import type { LoopPlan } from './loop-plan.ts'
+import { type LoopPlan, maxEffectiveDepth } from './loop-plan.ts'
 
 /** A model's layers looped in one way, and how often its looped segment goes round: what a sweep is plotted against. */
 export interface Looping {
@@ -18,20 +18,22 @@ export function loopedAt(plan: LoopPlan, counts: readonly number[]): Looping[] {
 }
 
 /**
- * Where a model is evaluated when nobody says: at powers of two up to twice its loops, and at its own loops; as it is,
- * where it has no looped segment or several.
+ * Where a model is evaluated when nobody says: at powers of two up to twice its loops, and at its own loops, but no
+ * deeper than a plan may be; as it is, where it has no looped segment or several.
  *
  * @example
  * usualLoops(LoopPlan.parse('1x6')).map(({ loops }) => loops) // [1, 2, 4, 6, 8, 12]
  */
 export function usualLoops(plan: LoopPlan): Looping[] {
   const planned = asPlanned(plan)
-  if (plan.segments.filter(({ loops }) => loops > 1).length !== 1) return [planned]
+  const [looped, ...others] = plan.segments.filter(({ loops }) => loops > 1)
+  if (looped === undefined || others.length > 0) return [planned]
+  const most = planned.loops + Math.floor((maxEffectiveDepth - plan.effectiveDepth) / looped.layers)
   const powers = Array.from({ length: Math.ceil(Math.log2(2 * planned.loops)) }, (_, i) => 2 ** i)
   const counts = new Set([...powers, planned.loops, 2 * planned.loops])
   return loopedAt(
     plan,
-    [...counts].sort((a, b) => a - b),
+    [...counts].filter((loops) => loops <= most).sort((a, b) => a - b),
   )
 }
 
