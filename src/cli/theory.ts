@@ -40,6 +40,8 @@ interface TheoryFlags extends CommonFlags {
 /** How many instances there are by default. */
 const usualInstances = { group: 10_000, phop: 10_000, 'simulate-depth': 500, 'simulate-cot': 500 }
 
+const usualModels = 22 // of simulate-depth
+
 type Name = keyof typeof usualInstances
 type Options = Parameters<typeof demonstrateGroup>[2]
 
@@ -63,7 +65,7 @@ const constructions: Readonly<
           'simulate-depth: --models and --plan are of random models, and --of names one: drop it or them',
         )
       if (of !== undefined) return demonstrateDepthOf(of, options)
-      if (save === undefined) return demonstrateDepth({ models: models ?? 22, plan }, options)
+      if (save === undefined) return demonstrateDepth({ models: models ?? usualModels, plan }, options)
       throw new LatheError(
         'simulate-depth: random weights solve nothing that a run could be of: add --of RUN to --save',
       )
@@ -100,7 +102,7 @@ export function theoryCommand(): Command {
     .option('--n <n>', 'of group: elements, default 16; of phop: letters, default 64', wholeNumber(2))
     .option('--p <p>', 'of phop: hops', wholeNumber(1), 8)
     .option('--alphabet <n>', 'of phop: letters to choose from', wholeNumber(2), 4)
-    .option('--models <n>', 'of simulate-depth: random models, default 22', wholeNumber(1))
+    .option('--models <n>', `of simulate-depth: random models, default ${usualModels}`, wholeNumber(1))
     .option('--plan <plan>', 'of simulate-depth: plan of the random models; default of every kind in turn')
     .option('--of <run>', 'of simulate-depth and simulate-cot: a run of ReLU and no norm, on held-out samples')
     .option('--lengths <n>', 'of simulate-cot: so many of the commonest lengths of a prompt', wholeNumber(1), 3)

@@ -16,6 +16,7 @@ export {
 export { htmlReport, type ReportBlock, type ReportOptions, type ReportSection } from './html.ts'
 export { type LoopSweepOptions, type LoopSweepSeries, loopSweepFigure } from './loop-sweep.ts'
 export { escapeHtml, html, Markup } from './markup.ts'
+export { noiseOf } from './noise.ts'
 export { quickstartReport } from './quickstart.ts'
 export {
   type QuickstartInput,

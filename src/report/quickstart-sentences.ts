@@ -1,13 +1,10 @@
 import { formatInteger, formatParameters, formatPercent } from './format.ts'
+import { noiseOf } from './noise.ts'
 import { type QuickstartInput, type QuickstartRow, rowOf } from './quickstart-input.ts'
 
 /** In points of accuracy: as good as, clearly better than. */
 const near = 3
 const clear = 20
-
-/** What is called no difference, in points: one, or two standard errors. Ours. */
-const noiseOf = (accuracy: number, samples: number) =>
-  Math.max(1, 200 * Math.sqrt((accuracy * (1 - accuracy)) / samples))
 
 /** Says in plain sentences what was seen, the finding first; every accuracy carries what it was measured with. */
 export function quickstartSentences(input: QuickstartInput): string[] {
@@ -71,7 +68,7 @@ function isoFlopSentence(input: QuickstartInput): string {
 function isoParameterSentence(input: QuickstartInput): string {
   const { looped, isoParameter } = models(input)
   const gain = points(looped.accuracy - isoParameter.accuracy)
-  const noise = noiseOf(isoParameter.accuracy, input.evaluationSequences)
+  const noise = 100 * noiseOf({ accuracy: isoParameter.accuracy, samples: input.evaluationSequences })
   const verdict =
     gain >= clear
       ? `adds ${gap(gain)} without adding a parameter`
@@ -87,7 +84,7 @@ function isoParameterSentence(input: QuickstartInput): string {
 function loopSentences(input: QuickstartInput): string[] {
   const { looped, trainedLoops } = models(input)
   const trained = input.sweep.find((point) => point.loops === trainedLoops)?.accuracy ?? looped.accuracy
-  const noise = noiseOf(trained, input.evaluationSequences)
+  const noise = 100 * noiseOf({ accuracy: trained, samples: input.evaluationSequences })
   const more = effect(input.sweep.filter((point) => point.loops > trainedLoops).reverse(), trained, noise)
   const fewer = effect(
     input.sweep.filter((point) => point.loops < trainedLoops),

@@ -1,5 +1,5 @@
 import { asPlanned, LoopPlan } from '../plan/index.ts'
-import { formatPercent } from '../report/index.ts'
+import { formatPercent, noiseOf } from '../report/index.ts'
 import { fitLog, type LogFit, slopeRatio } from './scaling-fit.ts'
 import type { Summary, SummaryRow, SweepPoint } from './summary.ts'
 
@@ -73,10 +73,6 @@ export function sweepFindings({ scale, rows }: Summary, only?: number): string[]
   )
 }
 
-/** What is called no difference in accuracy, which is ours: under a point, or within two standard errors. */
-const noise = ({ accuracy, samples }: SweepPoint) =>
-  Math.max(0.01, 2 * Math.sqrt((accuracy * (1 - accuracy)) / samples))
-
 function sweepFinding({ plan }: SummaryRow, sweep: readonly SweepPoint[]): string {
   const trainedLoops = asPlanned(LoopPlan.parse(plan)).loops
   const trained = sweep.find(({ loops }) => loops === trainedLoops)!
@@ -84,9 +80,9 @@ function sweepFinding({ plan }: SummaryRow, sweep: readonly SweepPoint[]): strin
   const best = more.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const last = more.at(-1)!
   const verdict =
-    best.accuracy > trained.accuracy + noise(trained)
+    best.accuracy > trained.accuracy + noiseOf(trained)
       ? `more loops help, up to ${formatPercent(best.accuracy)} at ${best.loops}`
-      : last.accuracy < trained.accuracy - noise(trained)
+      : last.accuracy < trained.accuracy - noiseOf(trained)
         ? `more loops hurt, down to ${formatPercent(last.accuracy)} at ${last.loops}`
         : `more loops change nothing, up to ${last.loops}`
   return `\`${plan}\`, trained with ${trainedLoops} loops at ${formatPercent(trained.accuracy)}: ${verdict}.`

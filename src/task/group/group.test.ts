@@ -80,7 +80,7 @@ describe('the group task', () => {
     expect(() => createTask({ name: 'group', ...settings })).toThrow(message)
   })
 
-  it('says where there are too few of them to hold any out', () => {
+  it('says where there are too few sequences to hold any out', () => {
     const task = createTask({ name: 'group', group: 'Z2', n: 1 })
     const draw = () =>
       (['train', 'validation', 'test'] as const).map((split) => task.sample({ seed: 0, split, index: 0 }))

@@ -56,8 +56,7 @@ export function generate(random: RandomStream, sizes: Sizes): Problem {
   )
 }
 
-// Of 14 definitions modulo 7 one draw in a few will do; modulo a number with small factors ever fewer.
-const maxDraws = 10_000
+const maxDraws = 10_000 // ours; the tests' samples of modulus 7 never need so many
 
 function drawNames(random: RandomStream, count: number, letters: number): string[] {
   const edges = new Set<number>()
