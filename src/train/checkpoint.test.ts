@@ -281,6 +281,33 @@ describe('loadCheckpoint', () => {
     expect(warnings[0]).toContain(message)
   })
 
+  const unreadable = (name: string) => async () => {
+    await rm(at('step-20', name))
+    await mkdir(at('step-20', name))
+  }
+  const inManifest = (from: string, to: string) => async () => {
+    const text = await readFile(at('step-20', 'manifest.json'), 'utf8')
+    await writeFile(at('step-20', 'manifest.json'), text.replace(from, to))
+  }
+  it.each<[string, () => Promise<unknown>]>([
+    ['model.safetensors: cannot read it: ', unreadable('model.safetensors')],
+    ['manifest.json: cannot read it: ', unreadable('manifest.json')],
+    [
+      'manifest.json: its format is lathe-checkpoint-2, this Lathe reads lathe-checkpoint-1',
+      inManifest('checkpoint-1', 'checkpoint-2'),
+    ],
+  ])('does not go on from an older one where a newer one may be whole: %s', async (message, hide) => {
+    await saveSteps(10, 20)
+    await hide()
+    await expect(loadCheckpoint(run)).rejects.toThrow(`${at('step-20')}/${message}`)
+  })
+
+  it('does not take what it cannot understand for damage', async () => {
+    await saveSteps(10)
+    await saveCheckpoint(run, checkpointOf(20, { best: 0.5 as never }))
+    await expect(loadCheckpoint(run)).rejects.toThrow(`${at('step-20', 'state.json')}: best must be an object`)
+  })
+
   it('lists what is wrong with each when none is whole', async () => {
     await saveSteps(10, 20)
     await rm(at('step-10', 'state.json'))

@@ -4,7 +4,13 @@ import { type FileRecord, type FileSystem, flushFolder, ioReason, writeFlushed }
 import { LatheError } from '../settings/error.ts'
 import { type Checkpoint, readContents, serialize } from './checkpoint-contents.ts'
 import { checkpointRoot, commitFolder, listCandidates, removeFolders } from './checkpoint-folder.ts'
-import { type CheckpointFile, checkpointFiles, manifestText, verifyCheckpoint } from './checkpoint-manifest.ts'
+import {
+  CheckpointDamage,
+  type CheckpointFile,
+  checkpointFiles,
+  manifestText,
+  verifyCheckpoint,
+} from './checkpoint-manifest.ts'
 import { metricsPath, type Run, timingPath } from './run-folder.ts'
 import { truncateLog } from './run-log.ts'
 
@@ -103,7 +109,7 @@ export async function listCheckpoints(run: RunFolder): Promise<number[]> {
 /**
  * Loads the newest checkpoint that is as it was saved, or the one of `step`. A newer one that is damaged is passed
  * over, with a warning that names its file and the reason.
- * Throws a LatheError when there is no such checkpoint, or none that is whole.
+ * Throws a LatheError when there is no such checkpoint, none that is whole, or one that cannot be read though it may be.
  */
 export async function loadCheckpoint(run: RunFolder, step?: number): Promise<LoadedCheckpoint> {
   const all = await listCandidates(run)
@@ -119,7 +125,7 @@ export async function loadCheckpoint(run: RunFolder, step?: number): Promise<Loa
       await verifyCheckpoint(path, step)
       return { ...(await readContents(path, step)), path, warnings }
     } catch (error) {
-      if (!(error instanceof LatheError)) throw error
+      if (!(error instanceof CheckpointDamage)) throw error
       warnings.push(`checkpoint of step ${step} is damaged: ${error.message}`)
     }
   }

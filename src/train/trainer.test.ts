@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -210,6 +210,19 @@ describe('train', () => {
     const reversed = Object.fromEntries(Object.entries(recipe).reverse())
     await writeFile(file, JSON.stringify({ ...reversed, threads: 2 }))
     expect(await train(await openRun(path), { executor })).toMatchObject({ stopped: 'finished' })
+  })
+
+  it('leaves the newest checkpoint alone while it cannot be read', async () => {
+    const run = await newRun()
+    await trainUntil(run, 23)
+    const state = join(run.path, 'checkpoints', 'step-23', 'state.json')
+    await rename(state, `${state}.away`)
+    await mkdir(state)
+    await expect(train(run, { executor })).rejects.toThrow(`${state}: cannot read it: `)
+    expect(await listCheckpoints(run)).toEqual([23, 20, 10])
+    await rmdir(state)
+    await rename(`${state}.away`, state)
+    expect(await train(run, { executor })).toMatchObject({ stopped: 'finished' })
   })
 
   it('is the same for the same seed, and another for another seed', async () => {
