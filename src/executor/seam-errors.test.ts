@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { lower } from '../compile/index.ts'
-import { input, output, parameter, state, trace } from '../graph/index.ts'
-import { append, embed, linearCrossEntropy, mul, repeat, reshape, slice } from '../ops/index.ts'
+import { type Graph, input, output, parameter, state, type Tensor, trace } from '../graph/index.ts'
+import { append, embed, linearCrossEntropy, mul, repeat, reshape, slice, takeRow } from '../ops/index.ts'
 import { nativeExecutor, nativeIsBuilt, referenceExecutor } from './index.ts'
 
 const executors = [referenceExecutor(), ...(nativeIsBuilt() ? [nativeExecutor({ precision: 'f32', threads: 2 })] : [])]
@@ -54,6 +54,80 @@ describe.each(executors)('on $name', (executor) => {
         await expect(run()).rejects.toThrow(`${graph.name}: input ids holds ${wrong} at 1; it must be from 0 to 3`)
       }
     }
+  })
+
+  it('what the Program counts itself is checked before it is compiled', async () => {
+    const take = (rows: number) =>
+      trace('take', () => {
+        const table = input('table', [rows, 2])
+        const { collected } = repeat({ count: 3, carry: {} }, (_, { index }) => ({
+          carry: {},
+          collect: { y: takeRow(table, index) },
+        }))
+        output('y', collected.y)
+      })
+    const predict = (rows: number) =>
+      trace('predict', () => {
+        const { predictions } = linearCrossEntropy(
+          input('x', [2, 2]),
+          parameter('head', [5, 2]),
+          input('ids', [2], 'i32'),
+        )
+        output('y', embed(input('table', [rows, 2]), predictions))
+      })
+    const slots = (count: number) =>
+      trace('slots', () => {
+        const [kv, at, row] = [state('kv', [2, 3, 1]), input('at', [], 'i32'), input('row', [1, 1])]
+        const body = (_: object, { index }: { index: Tensor }) => ({
+          carry: {},
+          collect: { y: append(kv, index, row, at) },
+        })
+        output('y', repeat({ count, carry: {} }, body).collected.y)
+      })
+    const refused = (graph: Graph) => expect(() => executor.compile(lower(graph)))
+    const room = (rows: number) => `from a loop's index or predictions, where there is room for 0 to ${rows - 1}`
+    refused(take(2)).toThrow(`take: takeRow may meet 2, ${room(2)}`)
+    refused(predict(4)).toThrow(`predict: embed may meet 4, ${room(4)}`)
+    refused(slots(3)).toThrow(`slots: append may meet 2, ${room(2)}`)
+    for (const graph of [take(3), predict(5), slots(2)]) refused(graph).not.toThrow()
+  })
+
+  it('ids that a loop hands round are checked, however many turns they take', async () => {
+    const graph = trace('round', () => {
+      const [a, b, c] = ['a', 'b', 'c'].map((name) => input(name, [1], 'i32'))
+      const { carry, collected } = repeat({ count: 3, carry: { a, b, c } }, ({ a, b, c }) => ({
+        carry: { a: b, b: c, c: a },
+        collect: { y: embed(input('table', [2, 1]), a) },
+      }))
+      output('y', collected.y)
+      output('last', carry.c)
+    })
+    const executable = executor.compile(lower(graph))
+    const run = (last: number) => {
+      const inputs = {
+        a: new Int32Array(1),
+        b: new Int32Array(1),
+        c: Int32Array.of(last),
+        table: Float32Array.of(6, 7),
+      }
+      return executable.run({ count: 1, inputs })
+    }
+    await expect(run(2)).rejects.toThrow('round: input c holds 2 at 0; it must be from 0 to 1')
+    expect([...(await run(1)).y]).toEqual([6, 6, 7])
+  })
+
+  it('an index is not held to the table of what it points at', async () => {
+    const graph = trace('indirect', () => {
+      const ids = takeRow(input('stack', [5, 2], 'i32'), input('at', [], 'i32'))
+      output('y', embed(input('table', [3, 1]), ids))
+    })
+    const inputs = {
+      stack: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 0, 1, 2),
+      at: Int32Array.of(4),
+      table: Float32Array.of(6, 7, 8),
+    }
+    const { y } = await executor.compile(lower(graph)).run({ count: 1, inputs })
+    expect([...y]).toEqual([7, 8])
   })
 
   it('rows are not appended outside of their state', async () => {

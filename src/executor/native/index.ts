@@ -7,7 +7,7 @@ import type { Program } from '../../compile/program.ts'
 import { LatheError } from '../../settings/error.ts'
 import { nearest } from '../../settings/nearest.ts'
 import { allocate } from '../../tensor/type.ts'
-import { checkJobs, checkRun, checkSums } from '../checks.ts'
+import { checkJobs, checkProgram, checkRun, checkSums } from '../checks.ts'
 import {
   DEFAULT_GROUPS,
   type Executable,
@@ -68,6 +68,7 @@ class NativeExecutable implements Executable {
     private readonly device: Handle,
     options: { variant: string; precision: Precision; groups: number; timed: boolean },
   ) {
+    checkProgram(program)
     const { variant, precision, groups } = options
     const lowered = lowerToSteps(program)
     const placed = place(program, lowered)

@@ -7,7 +7,7 @@ import type { Program } from '../../compile/program.ts'
 import type { KernelContext } from '../../ops/index.ts'
 import { bf16Copy } from '../../tensor/bf16.ts'
 import { allocate, sizeOf, type Values } from '../../tensor/type.ts'
-import { checkJobs, checkRun, checkSums } from '../checks.ts'
+import { checkJobs, checkProgram, checkRun, checkSums } from '../checks.ts'
 import {
   type Arrays,
   DEFAULT_GROUPS,
@@ -35,6 +35,7 @@ class ReferenceExecutable implements Executable {
     private readonly precision: Precision,
     private readonly groups: number,
   ) {
+    checkProgram(program)
     const print = () => `reference: every instruction of ${program.name} in turn, ${groups} groups`
     this.schedule = { executor: 'reference', arenaBytes: 0, groups, print }
     this.sums = Array.from(
