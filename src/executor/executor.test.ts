@@ -33,7 +33,7 @@ const program: Program = {
   instructions: [],
   parameters: [f32('w', 2, 3)],
   inputs: [i32('ids', 4), f32('scale')],
-  states: [f32('kv', 2, 5)],
+  states: [{ ...f32('kv', 2, 5), value: 1 }],
   outputs: [f32('y', 3)],
   sums: [f32('loss'), f32('grad:w', 2, 3)],
 }

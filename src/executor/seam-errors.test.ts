@@ -1,7 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { lower } from '../compile/index.ts'
 import { type Graph, input, output, parameter, state, type Tensor, trace } from '../graph/index.ts'
-import { append, embed, linearCrossEntropy, mul, repeat, reshape, slice, takeRow } from '../ops/index.ts'
+import {
+  append,
+  embed,
+  fill,
+  linearCrossEntropy,
+  matmul,
+  mul,
+  repeat,
+  reshape,
+  slice,
+  softmax,
+  takeRow,
+} from '../ops/index.ts'
 import { nativeExecutor, nativeIsBuilt, referenceExecutor } from './index.ts'
 
 const executors = [referenceExecutor(), ...(nativeIsBuilt() ? [nativeExecutor({ precision: 'f32', threads: 2 })] : [])]
@@ -128,6 +140,40 @@ describe.each(executors)('on $name', (executor) => {
     }
     const { y } = await executor.compile(lower(graph)).run({ count: 1, inputs })
     expect([...y]).toEqual([7, 8])
+  })
+
+  it('no tensor is empty', () => {
+    const graphs: [string, Graph][] = [
+      ['a tensor w of f32[0, 2]', trace('t', () => output('y', matmul(input('x', [3, 0]), parameter('w', [0, 2]))))],
+      ['a tensor x of f32[3, 0]', trace('t', () => output('y', softmax(input('x', [3, 0]))))],
+      ['a tensor y of f32[2, 0]', trace('t', () => output('y', fill([2, 0], 1)))],
+    ]
+    for (const [what, graph] of graphs)
+      expect(() => executor.compile(lower(graph))).toThrow(`t: ${what}: every size must be a whole number, 1 or more`)
+  })
+
+  it('a state is read through what was appended to it alone', () => {
+    const kv = () => state('kv', [2, 3, 1])
+    const readers: [string, () => void][] = [
+      ['takeRow', () => output('y', takeRow(kv(), input('at', [], 'i32')))],
+      [
+        'append',
+        () => output('y', append(kv(), input('at', [], 'i32'), state('rows', [2, 1]), input('at', [], 'i32'))),
+      ],
+      [
+        'repeat',
+        () => output('y', repeat({ count: 2, carry: { x: kv() } }, ({ x }) => ({ carry: { x: mul(x, 2) } })).carry.x),
+      ],
+      [
+        'repeat',
+        () => output('y', repeat({ count: 2, carry: {} }, () => ({ carry: {}, collect: { y: kv() } })).collected.y),
+      ],
+      ['output y', () => output('y', kv())],
+    ]
+    for (const [reader, fn] of readers)
+      expect(() => executor.compile(lower(trace('t', fn)))).toThrow(
+        `t: ${reader} reads the state ${reader === 'append' ? 'rows' : 'kv'}: read what append returns`,
+      )
   })
 
   it('rows are not appended outside of their state', async () => {

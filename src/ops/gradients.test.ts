@@ -63,6 +63,7 @@ const unaryRows = (Object.keys(unaryFunctions) as UnaryName[])
   .map(
     (name): Row => [name, { x: f32([3, 5], needPositive.has(name) ? positive : offZero) }, ({ x }) => unary(name, x)],
   )
+  .concat([['abs at its kink', { x: f32([3], [-1, 0, 2]) }, ({ x }) => unary('abs', x)]])
 
 const attentionSamples = (T: number, S: number, H: number, K: number, V: number): Samples => ({
   q: f32([T, H * K]),

@@ -42,7 +42,7 @@ export const unaryFunctions: Readonly<Record<UnaryName, Function1>> = {
   sqrt: { f: Math.sqrt, back: (ct, _, y) => div(mul(ct, 0.5), y) },
   reciprocal: { f: (x) => 1 / x, back: (ct, _, y) => unary('neg', mul(ct, unary('square', y))) },
   square: { f: (x) => x * x, back: (ct, x) => mul(ct, mul(x, 2)) },
-  abs: { f: Math.abs, back: (ct, x) => mul(ct, sub(mul(unary('step', x), 2), 1)) },
+  abs: { f: Math.abs, back: (ct, x) => mul(ct, sub(unary('step', x), unary('step', unary('neg', x)))) },
   relu: { f: (x) => (x > 0 || Number.isNaN(x) ? x : 0), back: (ct, x) => mul(ct, unary('step', x)) },
   step: { f: (x) => (x > 0 ? 1 : Number.isNaN(x) ? x : 0), back: () => undefined },
   gelu: {

@@ -47,6 +47,7 @@ const drawMark = 0xc0000000
 /**
  * Random numbers that depend on a seed and a path alone, never on who draws them or what else was drawn.
  * The key is threefry chained over seed and path: a number counts as the counter itself, a string by its FNV-1a hash.
+ * A number's high word is not cut to a whole one: added to a key word of 2^31 or more, its fraction may carry one further.
  * The stream is threefry of 0, 1, 2, … under that key.
  *
  * @example

@@ -7,7 +7,8 @@ import type { Program } from '../../compile/program.ts'
 import { LatheError } from '../../settings/error.ts'
 import { nearest } from '../../settings/nearest.ts'
 import { allocate } from '../../tensor/type.ts'
-import { checkJobs, checkProgram, checkRun, checkSums } from '../checks.ts'
+import { checkProgram } from '../check-program.ts'
+import { checkJobs, checkRun, checkSums } from '../checks.ts'
 import {
   DEFAULT_GROUPS,
   type Executable,

@@ -7,7 +7,8 @@ import type { Program } from '../../compile/program.ts'
 import type { KernelContext } from '../../ops/index.ts'
 import { bf16Copy } from '../../tensor/bf16.ts'
 import { allocate, sizeOf, type Values } from '../../tensor/type.ts'
-import { checkJobs, checkProgram, checkRun, checkSums } from '../checks.ts'
+import { checkProgram } from '../check-program.ts'
+import { checkJobs, checkRun, checkSums } from '../checks.ts'
 import {
   type Arrays,
   DEFAULT_GROUPS,
