@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -142,13 +143,24 @@ describe('train --settings', () => {
   })
 })
 
-it('whoever stops reading hears no complaint', async () => {
-  const child = spawn(process.execPath, [lathe, 'train', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
-  child.stdout.destroy()
+/** Runs `lathe train --help` with its output going to `stdout`: how it ended, and what it said. */
+async function help(stdout: 'pipe' | number): Promise<[code: unknown, stderr: string]> {
+  const child = spawn(process.execPath, [lathe, 'train', '--help'], { stdio: ['ignore', stdout, 'pipe'] })
+  child.stdout?.destroy()
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))
+  child.stderr!.setEncoding('utf8').on('data', (text) => (stderr += text))
   const code = await new Promise((done) => child.on('close', done))
-  expect([code, stderr.replace(/^building .*\n/gm, '')]).toEqual([141, ''])
+  return [code, stderr.replace(/^building .*\n/gm, '')]
+}
+
+it('whoever stops reading hears no complaint', async () => {
+  expect(await help('pipe')).toEqual([141, ''])
+})
+
+it.runIf(existsSync('/dev/full'))('a full disk under the output is told in one line', async () => {
+  const disk = await open('/dev/full', 'w')
+  expect(await help(disk.fd)).toEqual([1, 'lathe: cannot write the output: no room on the disk (ENOSPC)\n'])
+  await disk.close()
 })
 
 describe('eval', () => {
@@ -193,6 +205,18 @@ it('bench --check compares gradients with the reference', async () => {
   const { code, stdout } = await call(['bench', '--check', '--models', 'Q', '--precision', 'f32', '--json'])
   expect(JSON.parse(stdout).check).toMatchObject({ Q: { bar: 1e-5, ok: true } })
   expect(code).toBe(0)
+})
+
+it('reproduce --dry-run counts the same FLOPs on whatever executor and threads the settings choose', async () => {
+  const tiny = ['--set', 'model.dModel=8', '--set', 'model.nHeads=1', '--set', 'model.dFf=8']
+  const dry = (setting: string) => call(['reproduce', 'lt-table1-addition', '--dry-run', '--set', setting, ...tiny])
+  const [reference, two] = await Promise.all([dry('executor=reference'), dry('threads=2')])
+  expect(reference.stderr).toContain('laptop scale: reference')
+  expect(two.stderr).toContain('f32, 2 threads')
+  const flops = ({ stdout }: Ended) =>
+    [...stdout.matchAll(/^addition-laptop +(\S+) .*?(\d+ GFLOP)/gm)].map(([, ...x]) => x)
+  expect(flops(two)).toHaveLength(7)
+  expect(flops(reference)).toEqual(flops(two))
 })
 
 describe('show and ls', () => {

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
+import { ioReason } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -40,12 +41,16 @@ export async function program(only?: string): Promise<Command> {
 /** Runs the command line with the arguments after its name. Returns the exit code: 0 only for success. */
 export const main = async (argv: readonly string[]): Promise<number> => runCommand(await program(argv[0]), argv)
 
-/** Ends the process without a word, as SIGPIPE would, once nobody reads what it writes, as after `| head`. */
+/**
+ * Ends the process when nothing takes what it writes: without a word, as SIGPIPE would, once nobody reads it, as after
+ * `| head`, and with one line where it cannot be written, as on a full disk.
+ */
 export function endWithReader(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit(128 + constants.signals.SIGPIPE)
+      if (error.code === 'EPIPE') process.exit(128 + constants.signals.SIGPIPE)
+      if (stream === process.stdout) process.stderr.write(`lathe: cannot write the output: ${ioReason(error)}\n`)
+      process.exit(1)
     })
 }
 

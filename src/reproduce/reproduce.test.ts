@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { referenceExecutor } from '../executor/index.ts'
 import { defineRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
+import { loadCheckpoint, saveCheckpoint } from '../train/checkpoint.ts'
 import { train } from '../train/index.ts'
 import { estimate } from './estimate.ts'
 import {
@@ -134,6 +135,19 @@ describe('reproduce', () => {
     expect(page(summary).markdown).toMatch(
       /`1x2`, trained with 2 loops at \d+\.\d %: more loops (help|hurt|change nothing), /,
     )
+  }, 120_000)
+
+  it('keeps a loss without end as the largest number, which JSON can hold', async () => {
+    const { results } = await make('runs')
+    const { path } = results[2].cell
+    const { step, parameters, optimizer, state, config } = await loadCheckpoint({ path })
+    for (const { data } of parameters.values()) data.fill(3e38)
+    await saveCheckpoint({ path }, { step, parameters, optimizer, state, config })
+    await rm(join(path, 'outcome.json'))
+    const measured = await make('runs')
+    const losses = ({ summary }: typeof measured) => summary.rows[2].sweeps[0].map(({ loss }) => loss)
+    expect(losses(measured)).toEqual(new Array(6).fill(Number.MAX_VALUE))
+    expect(losses(await make('runs'))).toEqual(losses(measured))
   }, 120_000)
 
   it('refuses a folder that holds another recipe, and leaves it', async () => {
