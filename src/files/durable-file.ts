@@ -103,6 +103,9 @@ const reasons: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
 }
 
+/** Whether a file error says that nothing is there. */
+export const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
 /** A file error in a few words, with its code. */
 export function ioReason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException

@@ -72,9 +72,11 @@ describe('chooseToken', () => {
     expect(frequencies({ temperature: 1e-30 })).toEqual([0, 1, 0, 0, 0])
   })
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses to draw by %d', (bad) => {
-    const draw = () => chooseToken(Float32Array.of(0, bad), sampling({ temperature: 1 }), () => new RandomStream(1))
-    expect(draw).toThrow('the model gives logits that are no finite numbers')
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses to choose by %d', (bad) => {
+    for (const temperature of [0, 1]) {
+      const draw = () => chooseToken(Float32Array.of(0, bad), sampling({ temperature }), () => new RandomStream(1))
+      expect(draw).toThrow('the model gives logits that are no finite numbers')
+    }
   })
 })
 

@@ -32,12 +32,12 @@ function likeliest(logits: Float32Array): number {
  */
 export function chooseToken(logits: Float32Array, sampling: Sampling, random: () => RandomStream): number {
   const { temperature, topK, topP = 1 } = sampling
+  if (!logits.every(Number.isFinite))
+    throw new LatheError('the model gives logits that are no finite numbers: no token can be chosen by them')
   if (temperature === 0) return likeliest(logits)
   const tokens = [...logits.keys()].sort((a, b) => logits[b] - logits[a] || a - b).slice(0, topK)
   const weights = tokens.map((token) => Math.exp((logits[token] - logits[tokens[0]]) / temperature))
   const enough = topP * weights.reduce((sum, w) => sum + w)
-  if (!Number.isFinite(enough))
-    throw new LatheError('the model gives logits that are no finite numbers: nothing can be drawn by them')
   let [kept, count] = [0, 0]
   while (kept < enough && count < tokens.length) kept += weights[count++]
   let rest = kept * random().uniform()

@@ -118,6 +118,19 @@ describe('config.json', () => {
     expect(fromHuggingFace({ ...toHuggingFace(config), transformers_version: '4.57.6' })).toEqual(config)
   })
 
+  it('has one text for a plan, whatever was written', () => {
+    for (const [written, plan] of [
+      ['1x1', '1'],
+      ['4,4x1', '4,4'],
+    ])
+      expect(modelConfig({ ...smallest, plan: written }).plan).toBe(plan)
+  })
+
+  it('is the same model however wide its weights are stored', () => {
+    const config = modelConfig(smallest)
+    expect(fromHuggingFace({ ...toHuggingFace(config), torch_dtype: 'bfloat16' })).toEqual(config)
+  })
+
   const file = () => toHuggingFace(modelConfig(smallest))
   it.each<[string, unknown]>([
     [

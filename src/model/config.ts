@@ -4,17 +4,19 @@ import { LoopPlan, type ModelShape } from '../plan/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { flag, must, oneOf, parseSettings, positiveInteger, positiveNumber } from '../settings/settings.ts'
 
-function checkPlan(plan: string, context: z.RefinementCtx) {
+/** A plan has one text, whatever was written: `1x1` is `1`. */
+function checkPlan(payload: z.core.ParsePayload<string>) {
+  const { value, issues } = payload
   try {
-    LoopPlan.parse(plan)
+    payload.value = LoopPlan.parse(value).toString()
   } catch (error) {
-    context.addIssue((error as LatheError).message)
+    issues.push({ code: 'custom', message: (error as LatheError).message, input: value })
   }
 }
 
 /** The settings of a model as one writes them; `modelConfig` fills those that are left out. */
 export const modelSchema = z.strictObject({
-  plan: z.string(must('a loop plan such as "1x4"')).superRefine(checkPlan).describe('loop plan: 12, 1x12 or 4,4x4,4'),
+  plan: z.string(must('a loop plan such as "1x4"')).check(checkPlan).describe('loop plan: 12, 1x12 or 4,4x4,4'),
   dModel: positiveInteger.describe('width of the residual stream'),
   nHeads: positiveInteger.describe('attention heads of a layer'),
   dHead: positiveInteger.optional().describe('width of a query and a key of one head; default dModel / nHeads'),
@@ -118,6 +120,9 @@ export function toHuggingFace(config: ModelConfig): Record<string, unknown> {
   }
 }
 
+/** What says nothing of the model: all of it in Lathe's names, and how wide its weights are stored. */
+const notOfModel = new Set(['lathe', 'torch_dtype'])
+
 /**
  * The settings that `toHuggingFace` wrote, exactly. Names that it did not write are passed over.
  * Throws a LatheError when the file is no Lathe model, or says one thing in two names and they differ.
@@ -130,7 +135,7 @@ export function fromHuggingFace(json: unknown, where = 'config.json'): ModelConf
   }
   const config = modelConfig(file.lathe as ModelSettings, `${where}: lathe`)
   for (const [name, value] of Object.entries(toHuggingFace(config))) {
-    if (name === 'lathe' || !Object.hasOwn(file, name) || isDeepStrictEqual(file[name], value)) continue
+    if (notOfModel.has(name) || !Object.hasOwn(file, name) || isDeepStrictEqual(file[name], value)) continue
     throw new LatheError(
       `${where}: ${name} is ${JSON.stringify(file[name])} but the field "lathe" makes it ${JSON.stringify(value)}`,
     )

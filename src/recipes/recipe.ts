@@ -103,7 +103,7 @@ export const recipeSchema = z.strictObject({
         .array(positiveInteger, must('a list of loop counts such as [1,2,4]'))
         .min(1, must('a list of loop counts such as [1,2,4]'))
         .optional()
-        .describe('loop counts to evaluate at; default 1, 2, 4 … up to twice the trained loops'),
+        .describe('loop counts of the one looped segment to evaluate at; default 1, 2, 4 … up to twice its own'),
       target: fraction.optional().describe('accuracy at which training stops; default none'),
     })
     .prefault({}),

@@ -89,7 +89,7 @@ export async function* reproduce(
 }
 
 async function runOf({ recipe, path }: Cell, machine: Machine): Promise<Run> {
-  const isThere = await stat(path).catch(() => undefined)
+  const isThere = await stat(join(path, 'recipe.json')).catch(() => undefined)
   if (!isThere) return createRun(recipe, machine, { path })
   const run = await openRun(path)
   if (recipeHash(run.recipe) === recipeHash(resolveRecipe(recipe))) return run

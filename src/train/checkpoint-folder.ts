@@ -1,6 +1,7 @@
 import * as nodeFs from 'node:fs/promises'
 import { join } from 'node:path'
-import { type FileSystem, flushFolder } from '../files/durable-file.ts'
+import { type FileSystem, flushFolder, ioReason, isGone } from '../files/durable-file.ts'
+import { LatheError } from '../settings/error.ts'
 
 /** A folder that may hold a checkpoint. `step-N.old` is one that a save of the same step was about to replace. */
 export interface Candidate {
@@ -16,8 +17,8 @@ export function checkpointRoot(run: { readonly path: string }): string {
 export async function listCandidates(run: { readonly path: string }, fs: FileSystem = nodeFs): Promise<Candidate[]> {
   const root = checkpointRoot(run)
   const names = await fs.readdir(root).catch((error) => {
-    if (error.code === 'ENOENT') return []
-    throw error
+    if (isGone(error)) return []
+    throw new LatheError(`${root}: cannot list the checkpoints: ${ioReason(error)}`, { cause: error })
   })
   const candidates = names.flatMap((name) => {
     const step = /^step-(\d+)(?:\.old)?$/.exec(name)?.[1]

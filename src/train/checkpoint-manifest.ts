@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as z from 'zod'
-import { type FileRecord, fileRecord, ioReason } from '../files/durable-file.ts'
+import { type FileRecord, fileRecord, ioReason, isGone } from '../files/durable-file.ts'
 import { readJsonFile } from '../files/json-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { must, parseSettings, wholeNumber } from '../settings/settings.ts'
@@ -75,5 +75,3 @@ async function readManifest(path: string) {
     throw new CheckpointDamage((error as LatheError).message, { cause: error })
   }
 }
-
-const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'

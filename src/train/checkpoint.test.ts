@@ -1,59 +1,13 @@
 import * as nodeFs from 'node:fs/promises'
-import {
-  appendFile,
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  truncate,
-  writeFile,
-} from 'node:fs/promises'
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FileSystem } from '../files/durable-file.ts'
-import { modelConfig } from '../model/config.ts'
 import { LatheError } from '../settings/error.ts'
-import {
-  type Checkpoint,
-  listCheckpoints,
-  loadCheckpoint,
-  rewindRun,
-  saveCheckpoint,
-  type TrainingState,
-} from './checkpoint.ts'
+import { checkpointOf, failure, faulty } from './checkpoint.fixture.ts'
+import { listCheckpoints, loadCheckpoint, rewindRun, saveCheckpoint, type TrainingState } from './checkpoint.ts'
 import { appendMetrics, metricsPath, readMetrics } from './run-folder.ts'
-
-const config = modelConfig({ plan: '1x4', dModel: 8, nHeads: 2, vocabulary: 4, maxLength: 32, initStd: 0.1 + 0.2 })
-
-/** A checkpoint whose every number depends on the step. */
-function checkpointOf(step: number, state: Partial<TrainingState> = {}): Checkpoint {
-  const weights = Float32Array.of(step, -0, 1e-45, Number.NaN, 1 / step, 3.4e38)
-  return {
-    step,
-    parameters: new Map([
-      ['model.norm.weight', { shape: [6], data: weights }],
-      ['__proto__', { shape: [2, 3], data: weights }],
-    ]),
-    optimizer: new Map([['m.model.norm.weight', { shape: [6], data: weights.map((x) => x / 3) }]]),
-    state: {
-      seed: 0,
-      cursor: step * 64,
-      stage: 0,
-      recipe: 'a hash',
-      tokens: 2048 * step,
-      flops: 1e9 * step,
-      best: null,
-      lossEma: 0.1 * step,
-      ...state,
-    },
-    config,
-  }
-}
 
 let run: { path: string }
 beforeEach(async () => {
@@ -67,33 +21,6 @@ const bits = (values: Float32Array) =>
 
 async function saveSteps(...steps: number[]) {
   for (const step of steps) await saveCheckpoint(run, checkpointOf(step), { keep: 100, fs: faulty().fs })
-}
-
-function failure(code: string): Promise<never> {
-  return Promise.reject(Object.assign(new Error(code), { code }))
-}
-
-/** A file system that fails at its `failing`th call (0: never), of files that it opened too; and from then on when `dead`. */
-function faulty(failing = 0, code = '', dead = false) {
-  const calls: string[] = []
-  const watched = <T extends object>(target: T, names: readonly string[]): T =>
-    new Proxy(target, {
-      get(_, name: string) {
-        const call = Reflect.get(target, name)
-        if (typeof call !== 'function' || !names.includes(name)) return call
-        return async (...args: unknown[]) => {
-          calls.push(name)
-          const isClose = name === 'close' // a handle must not leak, whatever it reports
-          if (isClose) await call.apply(target, args)
-          if (failing > 0 && (calls.length === failing || (dead && calls.length > failing))) return failure(code)
-          const isDone = isClose || name === 'sync' // counted, but no test needs to wait for the disk
-          const result = isDone ? undefined : await call.apply(target, args)
-          return name === 'open' ? watched(result as object, ['write', 'sync', 'close']) : result
-        }
-      },
-    })
-  const names = ['open', 'mkdir', 'readdir', 'rename', 'rm']
-  return { fs: watched<FileSystem>({ ...nodeFs }, names), calls }
 }
 
 describe('a checkpoint', () => {
@@ -207,117 +134,6 @@ describe('which checkpoints are kept', () => {
   })
 })
 
-describe('loadCheckpoint', () => {
-  it('gives the step that is asked for', async () => {
-    await saveSteps(10, 20)
-    expect((await loadCheckpoint(run, 10)).state.cursor).toBe(640)
-    await expect(loadCheckpoint(run, 15)).rejects.toThrow(
-      new LatheError(`${run.path} has no checkpoint of step 15: it has those of 20, 10`),
-    )
-  })
-
-  it('says that there is none yet', async () => {
-    await expect(loadCheckpoint(run)).rejects.toThrow(new LatheError(`${run.path} has no checkpoint yet`))
-    await mkdir(at('step-5.tmp'), { recursive: true })
-    await expect(loadCheckpoint(run)).rejects.toThrow('has no checkpoint yet')
-  })
-
-  it('takes up one that a save had set aside when it was killed', async () => {
-    await saveSteps(10)
-    await rename(at('step-10'), at('step-10.old'))
-    expect((await loadCheckpoint(run)).step).toBe(10)
-    await saveSteps(20)
-    expect(await listCheckpoints(run)).toEqual([20, 10])
-  })
-
-  const files = ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json', 'manifest.json']
-  it.each(files)('goes on from the one before when %s is cut short, and names it', async (name) => {
-    await saveSteps(10, 20)
-    const path = at('step-20', name)
-    const { size } = await stat(path)
-    const whole = await readFile(path)
-    for (const length of [0, 1, 7, 8, 9, size >> 1, size - 2, size - 1]) {
-      await writeFile(path, whole)
-      await truncate(path, length)
-      const loaded = await loadCheckpoint(run)
-      expect(loaded.step).toBe(10)
-      expect(loaded.warnings).toHaveLength(1)
-      expect(loaded.warnings[0]).toContain(`checkpoint of step 20 is damaged: ${path}`)
-    }
-    await expect(loadCheckpoint(run, 20)).rejects.toThrow(`${run.path} has no whole checkpoint: checkpoint of step 20`)
-  })
-
-  it.each(files)('sees any changed byte of %s', async (name) => {
-    await saveSteps(10, 20)
-    const path = at('step-20', name)
-    const whole = await readFile(path)
-    for (let i = 0; i < whole.byteLength; i += Math.ceil(whole.byteLength / 20)) {
-      const changed = Uint8Array.from(whole)
-      changed[i] ^= 1
-      await writeFile(path, changed)
-      const loaded = await loadCheckpoint(run)
-      expect([i, loaded.step]).toEqual([i, 10])
-    }
-  })
-
-  it.each<[string, () => Promise<unknown>]>([
-    ['cannot read it: no such file or folder (ENOENT)', () => rm(at('step-20', 'optimizer.safetensors'))],
-    ['manifest.json: cannot read it: no such file', () => rm(at('step-20', 'manifest.json'))],
-    ['model.safetensors: it has', () => appendFile(at('step-20', 'model.safetensors'), 'x')],
-    ['it is of step 10, not of step 20', () => cp(at('step-10'), at('step-20'), { recursive: true })],
-    [
-      'manifest.json: there is no setting files.other',
-      async () => {
-        const manifest = JSON.parse(await readFile(at('step-20', 'manifest.json'), 'utf8'))
-        manifest.files.other = manifest.files['state.json']
-        await writeFile(at('step-20', 'manifest.json'), JSON.stringify(manifest))
-      },
-    ],
-  ])('warns: %s', async (message, damage) => {
-    await saveSteps(10, 20)
-    await damage()
-    const { step, warnings } = await loadCheckpoint(run)
-    expect([step, warnings.length]).toEqual([10, 1])
-    expect(warnings[0]).toContain(message)
-  })
-
-  const unreadable = (name: string) => async () => {
-    await rm(at('step-20', name))
-    await mkdir(at('step-20', name))
-  }
-  const inManifest = (from: string, to: string) => async () => {
-    const text = await readFile(at('step-20', 'manifest.json'), 'utf8')
-    await writeFile(at('step-20', 'manifest.json'), text.replace(from, to))
-  }
-  it.each<[string, () => Promise<unknown>]>([
-    ['model.safetensors: cannot read it: ', unreadable('model.safetensors')],
-    ['manifest.json: cannot read it: ', unreadable('manifest.json')],
-    [
-      'manifest.json: its format is lathe-checkpoint-2, this Lathe reads lathe-checkpoint-1',
-      inManifest('checkpoint-1', 'checkpoint-2'),
-    ],
-  ])('does not go on from an older one where a newer one may be whole: %s', async (message, hide) => {
-    await saveSteps(10, 20)
-    await hide()
-    await expect(loadCheckpoint(run)).rejects.toThrow(`${at('step-20')}/${message}`)
-  })
-
-  it('does not take what it cannot understand for damage', async () => {
-    await saveSteps(10)
-    await saveCheckpoint(run, checkpointOf(20, { best: 0.5 as never }))
-    await expect(loadCheckpoint(run)).rejects.toThrow(`${at('step-20', 'state.json')}: best must be an object`)
-  })
-
-  it('lists what is wrong with each when none is whole', async () => {
-    await saveSteps(10, 20)
-    await rm(at('step-10', 'state.json'))
-    await writeFile(at('step-20', 'state.json'), '{}')
-    await expect(loadCheckpoint(run)).rejects.toThrow(
-      /has no whole checkpoint: checkpoint of step 20 is damaged: .*step-20\/state\.json: it has 2 bytes.*; checkpoint of step 10 is damaged: .*step-10\/state\.json/,
-    )
-  })
-})
-
 describe.each([
   ['one call of a save fails', false, 'ENOSPC', 'no room on the disk (ENOSPC)'],
   ['everything fails from one call on, as for a killed process', true, 'EIO', 'the disk reports an error (EIO)'],
@@ -340,7 +156,11 @@ describe.each([
       expect([loaded.step, loaded.state.cursor]).toEqual(isNew ? [step, 5] : [100, 6400])
       if (result instanceof LatheError) {
         const path = at(`step-${step}`)
-        expect(result.message).toBe(`step ${step}: cannot save ${path}: ${reason}; older checkpoints are untouched`)
+        expect(result.message).toBe(
+          isNew
+            ? `step ${step}: saved ${path}, but a loss of power may undo it: ${reason}`
+            : `step ${step}: cannot save ${path}: ${reason}; older checkpoints are untouched`,
+        )
         if (!dead) expect(await readdir(at())).not.toContain(`step-${step}.tmp`)
       } else {
         expect([isNew, result.warnings.length]).toEqual([true, 1])

@@ -1,6 +1,6 @@
 import * as nodeFs from 'node:fs/promises'
 import { join } from 'node:path'
-import { type FileRecord, type FileSystem, flushFolder, ioReason, writeFlushed } from '../files/durable-file.ts'
+import { type FileRecord, type FileSystem, flushFolder, ioReason, isGone, writeFlushed } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { type Checkpoint, readContents, serialize } from './checkpoint-contents.ts'
 import { checkpointRoot, commitFolder, listCandidates, removeFolders } from './checkpoint-folder.ts'
@@ -40,6 +40,7 @@ export async function saveCheckpoint(
   const path = join(root, `step-${step}`)
   const contents = serialize(checkpoint, path)
   const temporary = `${path}.tmp`
+  let isPlaced = false
   try {
     await makeRoot(run, fs)
     await fs.rm(temporary, { recursive: true, force: true })
@@ -50,11 +51,14 @@ export async function saveCheckpoint(
     await flushFolder(temporary, fs)
     await flushLogs(run, fs)
     await commitFolder(temporary, path, fs)
+    isPlaced = true
     await flushFolder(root, fs)
   } catch (error) {
     await fs.rm(temporary, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
-    const problem = `step ${step}: cannot save ${path}: ${ioReason(error)}`
-    throw new LatheError(`${problem}; older checkpoints are untouched`, { cause: error })
+    const problem = isPlaced
+      ? `saved ${path}, but a loss of power may undo it: ${ioReason(error)}`
+      : `cannot save ${path}: ${ioReason(error)}; older checkpoints are untouched`
+    throw new LatheError(`step ${step}: ${problem}`, { cause: error })
   }
   try {
     await prune(run, step, keep, state.best?.step, fs)
@@ -107,8 +111,8 @@ export async function listCheckpoints(run: RunFolder): Promise<number[]> {
 }
 
 /**
- * Loads the newest checkpoint that is as it was saved, or the one of `step`. A newer one that is damaged is passed
- * over, with a warning that names its file and the reason.
+ * Loads the newest checkpoint that is as it was saved, or the one of `step`, also while the run is trained. A newer one
+ * that is damaged is passed over, with a warning that names its file and the reason.
  * Throws a LatheError when there is no such checkpoint, none that is whole, or one that cannot be read though it may be.
  */
 export async function loadCheckpoint(run: RunFolder, step?: number): Promise<LoadedCheckpoint> {
@@ -120,17 +124,20 @@ export async function loadCheckpoint(run: RunFolder, step?: number): Promise<Loa
     throw new LatheError(`${run.path} has no checkpoint of step ${step}: it has those of ${steps}`)
   }
   const warnings: string[] = []
-  for (const { step, path } of wanted) {
+  for (const { step: found, path } of wanted) {
     try {
-      await verifyCheckpoint(path, step)
-      return { ...(await readContents(path, step)), path, warnings }
+      await verifyCheckpoint(path, found)
+      return { ...(await readContents(path, found)), path, warnings }
     } catch (error) {
+      if (await hasGone(path)) return loadCheckpoint(run, step) // its training has saved a newer one
       if (!(error instanceof CheckpointDamage)) throw error
-      warnings.push(`checkpoint of step ${step} is damaged: ${error.message}`)
+      warnings.push(`checkpoint of step ${found} is damaged: ${error.message}`)
     }
   }
   throw new LatheError(`${run.path} has no whole checkpoint: ${warnings.join('; ')}`)
 }
+
+const hasGone = (path: string): Promise<boolean> => nodeFs.stat(path).then(() => false, isGone)
 
 /**
  * Makes a run what it was when `step` was done, so that training can go on from there: later checkpoints and later
@@ -140,7 +147,9 @@ export async function rewindRun(run: RunFolder, step: number): Promise<string[]>
   const notes: string[] = []
   const later = (await listCandidates(run)).filter((candidate) => candidate.step > step)
   if (later.length > 0) {
-    await removeFolders(run, later, nodeFs)
+    await removeFolders(run, later, nodeFs).catch((error) => {
+      throw new LatheError(`${checkpointRoot(run)}: cannot remove checkpoints after step ${step}: ${ioReason(error)}`)
+    })
     notes.push(`removed the checkpoints of step ${[...new Set(later.map((candidate) => candidate.step))].join(', ')}`)
   }
   for (const path of [metricsPath(run), timingPath(run)]) {

@@ -51,6 +51,15 @@ describe('createRun', () => {
     )
   })
 
+  it('takes what a run left that was killed before it was one', async () => {
+    const path = join(folder, 'run')
+    await mkdir(path)
+    for (const name of ['env.json', 'recipe.json.7.tmp']) await writeFile(join(path, name), '{')
+    await expect(openRun(path)).rejects.toThrow('it has no recipe.json')
+    const run = await createRun(recipe, machine, { path })
+    expect(await openRun(path)).toEqual(run)
+  })
+
   it.each(['open', 'rename'] as const)('leaves nothing behind when %s fails', async (call) => {
     const path = join(folder, 'run')
     const full = () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))

@@ -68,9 +68,12 @@ async function claimName(root: string, name: string): Promise<string> {
   }
 }
 
+/** What is there of a run that was killed before it was one. */
+const isBegun = (name: string): boolean => name === 'env.json' || name.endsWith('.tmp')
+
 async function claimPath(path: string): Promise<string> {
   const isNew = await make(path, true)
-  if (!isNew && (await readdir(path)).length > 0) {
+  if (!isNew && (await readdir(path)).some((name) => !isBegun(name))) {
     throw new LatheError(`${path} holds files already: name a new folder for the run, or resume the run that is there`)
   }
   return path

@@ -49,7 +49,9 @@ export async function truncateLog(path: string, step: number): Promise<{ dropped
   const dropped = lines.length - kept.length
   const mended = bytes !== (lines.at(-1)?.end ?? 0)
   if (bytes === end) return { dropped, mended }
-  const handle = await open(path, 'r+')
+  const handle = await open(path, 'r+').catch((error) => {
+    throw new LatheError(`${path}: cannot cut it back to step ${step}: ${ioReason(error)}`, { cause: error })
+  })
   try {
     await handle.truncate(Math.min(end, bytes))
     if (end > bytes) await handle.write('\n', bytes)

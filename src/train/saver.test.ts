@@ -7,7 +7,7 @@ import { referenceExecutor } from '../executor/index.ts'
 import type { FileSystem } from '../files/durable-file.ts'
 import { defineRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
-import { listCheckpoints } from './checkpoint.ts'
+import { listCheckpoints, loadCheckpoint } from './checkpoint.ts'
 import { createRun, type Run, readTiming } from './run-folder.ts'
 import { type TrainOptions, train } from './trainer.ts'
 
@@ -122,6 +122,24 @@ describe('saving', () => {
     run = await createRun(patient, machine, { path: join(folder, 'last') })
     expect((await failure({ fs: noRoomFor(12) })).message).toContain('step 12: cannot save')
     expect(await listCheckpoints(run)).toEqual([10, 5])
+  })
+
+  it('that fails leaves the best one before it as the best', async () => {
+    const every = {
+      evaluate: { every: 1, samples: 64 },
+      checkpoint: { every: 1, keep: 1, failure: 'continue' },
+    } as const
+    const often = defineRecipe({ ...recipe, ...every })
+    const bestOf = async (path: string, fs: FileSystem = nodeFs) => {
+      run = await createRun(often, machine, { path: join(folder, path) })
+      await train(run, { executor, fs })
+      return (await loadCheckpoint(run)).state.best!.step
+    }
+    const best = await bestOf('clean')
+    expect([best > 1, best < 12]).toEqual([true, true])
+    const before = await bestOf('full', noRoomFor(best))
+    expect(before).not.toBe(best)
+    expect(await listCheckpoints(run)).toEqual([12, before])
   })
 
   it('that fails beside a fault of training is told in a note', async () => {

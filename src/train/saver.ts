@@ -7,6 +7,8 @@ import type { Run } from './run-folder.ts'
 export class Saver {
   /** Of the newest checkpoint that is whole on the disk. */
   savedStep?: number
+  /** The best score of a checkpoint that is, or was, whole on the disk. */
+  best: Checkpoint['state']['best'] = null
   private underWay: Promise<void> = Promise.resolve()
   private failure?: Error
   /** Kept from save to save: new memory would take longer to get than to fill. */
@@ -17,13 +19,18 @@ export class Saver {
     private readonly options: { readonly onNote?: (note: string) => void; readonly fs?: FileSystem },
   ) {}
 
-  /**
-   * Begins a save, once the one before is done; when it returns, the state may change. The records of the step must be
-   * in the logs. Throws what the save before failed with, where the recipe does not say to continue.
-   */
-  async begin(checkpoint: Checkpoint): Promise<void> {
+  /** Waits for the save before. Throws what it failed with, where the recipe does not say to continue. */
+  async ready(): Promise<void> {
     await this.underWay
     this.check()
+  }
+
+  /**
+   * Begins a save, once it is `ready`; when it returns, the state may change. The records of the step must be in the
+   * logs.
+   */
+  async begin(checkpoint: Checkpoint): Promise<void> {
+    await this.ready()
     const parameters = this.copyOf('parameter', checkpoint.parameters)
     const optimizer = this.copyOf('optimizer', checkpoint.optimizer)
     this.underWay = this.save({ ...checkpoint, parameters, optimizer }).catch((error) => {
@@ -57,6 +64,7 @@ export class Saver {
     const { keep } = run.recipe.checkpoint
     const { warnings } = await saveCheckpoint(run, checkpoint, { keep, fs: options.fs })
     this.savedStep = checkpoint.step
+    this.best = checkpoint.state.best
     for (const warning of warnings) options.onNote?.(warning)
   }
 

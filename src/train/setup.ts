@@ -35,10 +35,14 @@ export function recipeModel(recipe: Recipe, task: Task): ModelConfig {
   return modelConfig(settings, `recipe ${recipe.name}: model`)
 }
 
-/** Where a recipe evaluates: at its own loop counts or the usual ones, and the trained one; a plain plan as it is. */
+/**
+ * Where a recipe evaluates: at its own loop counts or the usual ones, and the trained one; as it is, where it has no
+ * looped segment or several.
+ */
 export function recipeLoops({ model, evaluate }: Recipe): Looping[] {
   const plan = LoopPlan.parse(model.plan)
-  if (!plan.isLooped || evaluate.loops === undefined) return usualLoops(plan)
+  const looped = plan.segments.filter(({ loops }) => loops > 1)
+  if (looped.length !== 1 || evaluate.loops === undefined) return usualLoops(plan)
   const counts = new Set([...evaluate.loops, asPlanned(plan).loops])
   return loopedAt(
     plan,

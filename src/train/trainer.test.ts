@@ -212,6 +212,29 @@ describe('train', () => {
     expect(await train(await openRun(path), { executor })).toMatchObject({ stopped: 'finished' })
   })
 
+  it('does not begin again over records whose checkpoints are away', async () => {
+    const run = await newRun()
+    await trainUntil(run, 23)
+    const [metrics, checkpoints] = ['metrics.jsonl', 'checkpoints'].map((name) => join(run.path, name))
+    const before = await readFile(metrics, 'utf8')
+    await rename(checkpoints, `${checkpoints}.away`)
+    await expect(train(run, { executor })).rejects.toThrow(
+      `${run.path} has records up to step 20 but no checkpoint: put its folder checkpoints back, or train anew`,
+    )
+    expect(await readFile(metrics, 'utf8')).toBe(before)
+    await rename(`${checkpoints}.away`, checkpoints)
+    expect(await train(run, { executor })).toMatchObject({ stopped: 'finished' })
+  })
+
+  it.each([
+    ['1x1', '1'],
+    ['1x2,1x3', '1x2,1x3'],
+  ])('takes plan %s, which it evaluates as %s', async (written, plan) => {
+    const model = { ...tiny.model, plan: written }
+    const { evaluations } = await train(await newRun({ model, evaluate: { samples: 8, loops: [1, 2] } }), { executor })
+    expect(evaluations[0].evaluations.map((evaluation) => evaluation.plan)).toEqual([plan])
+  })
+
   it('leaves the newest checkpoint alone while it cannot be read', async () => {
     const run = await newRun()
     await trainUntil(run, 23)
@@ -344,10 +367,6 @@ describe('train stops with one line', () => {
   it.each<[Partial<RecipeInput>, string]>([
     [{ task: { name: 'phob' } }, 'no task is called "phob": did you mean phop?'],
     [{ task: { name: 'phop', n: 4, p: 3 } }, 'n = 4 is too short for p = 3'],
-    [
-      { model: { ...tiny.model, plan: '1x2,1x2' }, evaluate: { loops: [1, 2] } },
-      'plan 1x2,1x2 has 2 looped segments: name the segment',
-    ],
   ])('for the settings %j', async (changes, message) => {
     const error = await failure(await newRun(changes))
     expect(error).toBeInstanceOf(LatheError)

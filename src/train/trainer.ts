@@ -13,7 +13,7 @@ import { clipScale, learningRate, OptimizerRunner } from '../optim/index.ts'
 import type { ResolvedRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { BatchSource } from './batch-source.ts'
-import { type Checkpoint, listCheckpoints, loadCheckpoint, rewindRun } from './checkpoint.ts'
+import { listCheckpoints, loadCheckpoint, rewindRun } from './checkpoint.ts'
 import { type BatchGradients, GradientComputer } from './gradients.ts'
 import { HeldOut } from './held-out.ts'
 import {
@@ -26,7 +26,7 @@ import {
 } from './history.ts'
 import { lockRun } from './lock.ts'
 import { compileStep } from './recompute.ts'
-import { appendMetrics, appendTiming, type Run, recipeHash } from './run-folder.ts'
+import { appendMetrics, appendTiming, type Run, readMetrics, recipeHash } from './run-folder.ts'
 import { Saver } from './saver.ts'
 import { recipeOptimizer, setUpTraining } from './setup.ts'
 
@@ -119,7 +119,6 @@ class Trainer {
   private spent = { tokens: 0, flops: 0 }
   private readonly saver: Saver
   private lastSave?: number
-  private best: Checkpoint['state']['best'] = null
   private readonly evaluations: EvaluationRecord[] = []
   private readonly session = { step: 0, spent: this.spent, secondsBefore: 0, began: performance.now() }
   /** Time of the updates since the last record. */
@@ -145,7 +144,7 @@ class Trainer {
   /** Takes up the newest checkpoint, if there is one. */
   async restore(): Promise<void> {
     const { run, session, options } = this
-    const saved = (await listCheckpoints(run)).length > 0 ? await loadCheckpoint(run) : undefined
+    const saved = (await listCheckpoints(run)).length > 0 ? await loadCheckpoint(run) : await this.expectBeginning()
     if (saved) {
       if (saved.state.recipe !== recipeHash(run.recipe))
         throw new LatheError(
@@ -153,7 +152,7 @@ class Trainer {
         )
       this.parameters = parameterStore(this.config, saved.parameters, saved.path)
       this.optimizer.importStates(new Map(saved.optimizer))
-      this.best = saved.state.best
+      this.saver.best = saved.state.best
       const { tokens, flops } = saved.state
       this.spent = session.spent = { tokens, flops }
       this.step = this.lastSave = this.saver.savedStep = session.step = saved.step
@@ -167,6 +166,16 @@ class Trainer {
     const { evaluations, seconds } = await readHistory(run)
     this.evaluations.push(...evaluations)
     session.secondsBefore = seconds
+  }
+
+  /** Logs that go on past what a crash before the first checkpoint leaves are not to be lost with the checkpoints. */
+  private async expectBeginning(): Promise<undefined> {
+    const { path, recipe } = this.run
+    const last = (await readMetrics(this.run)).at(-1)?.step ?? 0
+    if (last >= 2 * recipe.checkpoint.every)
+      throw new LatheError(
+        `${path} has records up to step ${last} but no checkpoint: put its folder checkpoints back, or train anew in another folder`,
+      )
   }
 
   async loop(): Promise<Stopped> {
@@ -302,10 +311,13 @@ class Trainer {
   /** Begins to save weights whose loss is known to be finite. */
   private async save(): Promise<void> {
     if (this.lastSave === this.step) return
+    const began = performance.now()
+    await this.saver.ready()
     const { step, run, config, parameters } = this
     const { seed, batch } = run.recipe
     const measured = this.evaluations.at(-1)?.step === step ? this.lastEvaluation()! : undefined
-    if (measured && measured.accuracy > (this.best?.score ?? -1)) this.best = { step, score: measured.accuracy }
+    const { best } = this.saver
+    const isBest = measured && measured.accuracy > (best?.score ?? -1)
     const named = Object.entries(parameters.values).map(([name, data]) => {
       return [name, { shape: parameters.shapes[name], data }] as const
     })
@@ -315,9 +327,8 @@ class Trainer {
       stage: 0,
       recipe: recipeHash(run.recipe),
       ...this.spent,
-      best: this.best,
+      best: isBest ? { step, score: measured.accuracy } : best,
     }
-    const began = performance.now()
     const optimizer = this.optimizer.exportStates()
     await this.saver.begin({ step, parameters: new Map(named), optimizer, state, config })
     this.lap.saving += performance.now() - began
