@@ -117,7 +117,7 @@ async function finish(summary: Summary, folder: string, flags: ReproduceFlags) {
   if (summary.rows.length === 0) return
   const command = commandOf(summary.table.name, flags)
   const notes = await notesIn(folder)
-  const provenance: Provenance = { command, date: new Date().toISOString().slice(0, 10), notes }
+  const provenance: Provenance = { command, date: new Date().toISOString().slice(0, 10), changed: flags.set, notes }
   const report = `${folder}.html`
   await replaceFile(report, [Buffer.from(htmlPage(summary, provenance))])
   const { markdown, figures } = markdownReport(summary, provenance, basename(folder))

@@ -65,6 +65,8 @@ describe('numbers for people', () => {
     [0.042, '0.042'],
     [0.00031, '3.1e-4'],
     [0, '0.000'],
+    [Number.NaN, '–'],
+    [Number.POSITIVE_INFINITY, '–'],
   ])
   cases(formatInteger, [
     [1_500, '1,500'],

@@ -44,8 +44,9 @@ export function formatPercent(fraction: number): string {
   return `${(100 * fraction).toFixed(1)} %`
 }
 
-/** A loss in nats: `1.386`, `0.042`, and `3.1e-4` where three decimals would show nothing. */
+/** A loss in nats: `1.386`, `0.042`, and `3.1e-4` where three decimals would show nothing; `–` for one that is no number. */
 export function formatLoss(loss: number): string {
+  if (!Number.isFinite(loss)) return '–'
   return loss !== 0 && Math.abs(loss) < 0.001 ? loss.toExponential(1) : loss.toFixed(3)
 }
 

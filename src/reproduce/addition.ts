@@ -55,7 +55,7 @@ export const additionTable: PublishedTable = {
       const model = additionPaper()
       return {
         notes: [
-          `The published setting. Not stated there, and ours: rotary positions, one token a character, ${unstated}.`,
+          `The published setting. Not stated there, and ours: rotary positions, one token a character, the loss on the sum and its end alone, ${unstated}.`,
         ],
         rows: ['12', '1', '1x12', '2', '2x6', '3', '3x4'].map((plan) => ({ plan })),
         models: [model],

@@ -44,7 +44,8 @@ export async function storedOutcome(
   const text = await readFile(join(path, 'outcome.json'), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
   const { of, outcome }: Stored = JSON.parse(text)
-  return isDeepStrictEqual(of, measuredOf(scale, columns)) ? outcome : undefined
+  if (!isDeepStrictEqual(of, measuredOf(scale, columns))) return undefined
+  return { ...outcome, sweep: outcome.sweep.map((e) => ({ ...e, loss: e.loss ?? Number.NaN })) }
 }
 
 const measuredOf = ({ samples }: Scale, columns: readonly Column[]) => ({
@@ -93,5 +94,5 @@ async function accuracyOf(model: Model, task: Task, samples: readonly Sample[], 
 export const sweepCounts = (trained: number): number[] =>
   Array.from({ length: 4 * trained }, (_, i) => i + 1).filter((loops) => loops <= 2 * trained || loops % 2 === 0)
 
-// JSON has neither infinity nor NaN; more loops than trained can bring them.
-const finite = (e: Evaluation): Evaluation => (Number.isFinite(e.loss) ? e : { ...e, loss: Number.MAX_VALUE })
+// JSON has neither infinity nor NaN, which it makes null; more loops than trained can bring both.
+const finite = (e: Evaluation): Evaluation => (Number.isFinite(e.loss) ? e : { ...e, loss: Number.NaN })

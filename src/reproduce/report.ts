@@ -23,6 +23,8 @@ import type { PublishedTable, Scale } from './table.ts'
 /** What a table was made with, for its foot. */
 export interface Provenance {
   readonly command: string
+  /** What was set otherwise than the scale's notes say, as `key=value`. */
+  readonly changed?: readonly string[]
   /** When it was printed, such as 2026-01-31. */
   readonly date: string
   /** Markdown of one's own, with which the page ends. */
@@ -103,13 +105,8 @@ export function levelSentences({ table, levels }: Summary): string[] {
 }
 
 /** What the numbers of the table are. */
-export function caption({ table, scale, rows, trainings: { done, of } }: Summary): string {
-  const targets = new Set(scale.models.map(({ evaluate }) => evaluate.target))
-  const [target] = targets
-  const stops =
-    targets.size === 1 && target !== undefined
-      ? `, fewer where a row reached ${formatPercent(target)} of validation samples`
-      : ''
+export function caption({ table, scale, rows, target, trainings: { done, of } }: Summary): string {
+  const stops = target === undefined ? '' : `, fewer where a row reached ${formatPercent(target)} of validation samples`
   const pooled = scale.models.length > 1 ? `, over the ${scale.models.length} trainings of a row and seed` : ''
   const unfinished = done < of ? `Unfinished: ${done} of ${of} trainings are done. ` : ''
   return (
@@ -125,6 +122,9 @@ function seedsOf(rows: readonly SummaryRow[]): string {
   if (most === 1) return 'one seed'
   return `mean ± standard deviation over ${least === most ? most : `${least} to ${most}`} seeds`
 }
+
+const changedNote = ({ changed = [] }: Provenance) =>
+  changed.length > 0 ? [`Changed here, whatever else is said: ${changed.join(', ')}.`] : []
 
 const foot = ({ commits, machines }: Summary, { command, date }: Provenance) =>
   `${date}, \`${command}\`. Trained at ${commits.length > 1 ? 'commits' : 'commit'} ${commits.join(', ')}; on ${machines.join('; on ')}.`
@@ -153,7 +153,7 @@ export function markdownReport(
   })
   const markdown = [
     `# ${table.title}`,
-    `After ${table.source}. ${scale.notes.join(' ')}`,
+    [`After ${table.source}.`, ...scale.notes, ...changedNote(provenance)].join(' '),
     markdownTable(columns, rows),
     caption(summary),
     list([...findings(summary), ...fitFindings(summary)]),
@@ -216,6 +216,7 @@ export function htmlPage(summary: Summary, provenance: Provenance): string {
         body: [
           `After ${table.source}.`,
           ...scale.notes,
+          ...changedNote(provenance),
           { table: htmlTable(columns, rows), caption: caption(summary) },
           ...levelSentences(summary),
         ],

@@ -12,6 +12,7 @@ import {
   type Cell,
   cellsOf,
   findTable,
+  htmlPage,
   markdownReport,
   reproduce,
   type Scale,
@@ -137,7 +138,7 @@ describe('reproduce', () => {
     )
   }, 120_000)
 
-  it('keeps a loss without end as the largest number, which JSON can hold', async () => {
+  it('keeps a loss that is no number as null, and prints it as a dash', async () => {
     const { results } = await make('runs')
     const { path } = results[2].cell
     const { step, parameters, optimizer, state, config } = await loadCheckpoint({ path })
@@ -146,8 +147,10 @@ describe('reproduce', () => {
     await rm(join(path, 'outcome.json'))
     const measured = await make('runs')
     const losses = ({ summary }: typeof measured) => summary.rows[2].sweeps[0].map(({ loss }) => loss)
-    expect(losses(measured)).toEqual(new Array(6).fill(Number.MAX_VALUE))
-    expect(losses(await make('runs'))).toEqual(losses(measured))
+    expect(losses(measured)).toEqual(new Array(6).fill(Number.NaN))
+    const again = await make('runs')
+    expect(losses(again)).toEqual(losses(measured))
+    expect(htmlPage(again.summary, { command: 'c', date: '2026-01-01' })).toMatch(/>1x2<.*>–<\/td>/)
   }, 120_000)
 
   it('refuses a folder that holds another recipe, and leaves it', async () => {

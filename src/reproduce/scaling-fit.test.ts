@@ -56,7 +56,11 @@ describe('fitFindings', () => {
     const said = [1, 5].map((seeds) => {
       const rows = Object.entries(accuracies).map(([plan, mean]) => {
         const effectiveDepth = plan.split('x').reduce((product, n) => product * Number(n), 1)
-        return { plan, effectiveDepth, cells: { 'final answer': { values: Array(seeds).fill(mean), mean } } }
+        return {
+          plan,
+          effectiveDepth,
+          cells: { 'final answer': { values: Array(seeds).fill(mean), seeds: [...Array(seeds).keys()], mean } },
+        }
       })
       const summary = summarize(igsmTable, igsmTable.scales.laptop!(), [])
       return fitFindings({ ...summary, rows: rows as unknown as SummaryRow[] })

@@ -1,7 +1,7 @@
 import { asPlanned, LoopPlan } from '../plan/index.ts'
 import { formatPercent, noiseOf } from '../report/index.ts'
 import { fitLog, type LogFit, slopeRatio } from './scaling-fit.ts'
-import type { Summary, SummaryRow, SweepPoint } from './summary.ts'
+import { commonSeeds, type Measured, meanOver, type Summary, type SummaryRow, type SweepPoint } from './summary.ts'
 
 /** What the table shows, in plain sentences: every looped row beside its baselines, ours and the paper's. */
 export function findings(summary: Summary): string[] {
@@ -41,18 +41,28 @@ function comparison({ table, scale, rows }: Summary, row: SummaryRow): string[] 
       const baseline = rows.find((candidate) => candidate.plan === other.toString())
       const cell = baseline?.cells[title]
       if (!own || !cell) return []
+      const seeds = commonSeeds([own, cell])
+      if (seeds.length === 0) return []
       const best = (of: SummaryRow) => of.best?.cells[title].mean
       const asides = [
+        ofSeeds(seeds, [own, cell]),
         aside('best runs', best(row), best(baseline)),
         aside('paper', own.published, cell.published),
       ].flat()
       const said = asides.length > 0 ? ` (${asides.join('; ')})` : ''
-      return [`${distance(own.mean - cell.mean, 'level with')} \`${other}\` of ${same}${said}`]
+      const difference = meanOver(own, seeds) - meanOver(cell, seeds)
+      return [`${distance(difference, 'level with')} \`${other}\` of ${same}${said}`]
     })
     if (!own || parts.length === 0) return []
     const measure = table.measure === 'error' ? 'error ' : ''
     return [`${title}: \`${row.plan}\` has ${measure}${formatPercent(own.mean)}, ${parts.join(', and ')}.`]
   })
+}
+
+/** Says over which seeds rows are compared, where one of them has more. */
+function ofSeeds(common: readonly number[], cells: readonly Measured[]): string[] {
+  if (cells.every(({ seeds }) => seeds.every((seed) => common.includes(seed)))) return []
+  return [common.length === 1 ? `of seed ${common[0]} alone` : `of seeds ${common.join(', ')}`]
 }
 
 const aside = (whose: string, own: number | undefined, other: number | undefined): string[] =>
@@ -79,12 +89,17 @@ function sweepFinding({ plan }: SummaryRow, sweep: readonly SweepPoint[]): strin
   const more = sweep.filter(({ loops }) => loops > trainedLoops)
   const best = more.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const last = more.at(-1)!
-  const verdict =
-    best.accuracy > trained.accuracy + noiseOf(trained)
-      ? `more loops help, up to ${formatPercent(best.accuracy)} at ${best.loops}`
-      : last.accuracy < trained.accuracy - noiseOf(trained)
-        ? `more loops hurt, down to ${formatPercent(last.accuracy)} at ${last.loops}`
-        : `more loops change nothing, up to ${last.loops}`
+  const isBetter = best.accuracy > trained.accuracy + noiseOf(trained)
+  const isWorse = last.accuracy < trained.accuracy - noiseOf(trained)
+  const up = `up to ${formatPercent(best.accuracy)} at ${best.loops}`
+  const down = `down to ${formatPercent(last.accuracy)} at ${last.loops}`
+  const verdict = isBetter
+    ? isWorse
+      ? `more loops help, ${up}, and then hurt, ${down}`
+      : `more loops help, ${up}`
+    : isWorse
+      ? `more loops hurt, ${down}`
+      : `more loops change nothing, up to ${last.loops}`
   return `\`${plan}\`, trained with ${trainedLoops} loops at ${formatPercent(trained.accuracy)}: ${verdict}.`
 }
 
@@ -98,21 +113,22 @@ export function fitFindings({ table, scale, rows }: Summary): string[] {
     .sort((a, b) => Number(a) - Number(b))
   return scale.columns.flatMap(({ title }) => {
     // One point a row: what does not fit the line is the same in every seed, so seeds are no points of their own.
+    const measured = (own: readonly SummaryRow[]) =>
+      own.flatMap(({ effectiveDepth: depth, cells }) => (cells[title] ? [{ depth, cell: cells[title] }] : []))
+    const [ownLooped, ownPlain] = [rows.filter((row) => blockOf(row) === block), rows.filter((row) => !isLooped(row))]
+    const all = measured([...ownLooped, ...ownPlain]).map(({ cell }) => cell)
+    const seeds = commonSeeds(all)
     const pointsOf = (own: readonly SummaryRow[]) =>
-      own.flatMap(({ effectiveDepth, cells }) => {
-        const cell = cells[title]
-        return cell === undefined ? [] : [{ depth: effectiveDepth, accuracy: cell.mean }]
-      })
-    const looped = pointsOf(rows.filter((row) => blockOf(row) === block))
-    const plain = pointsOf(rows.filter((row) => !isLooped(row)))
+      measured(own).map(({ depth, cell }) => ({ depth, accuracy: meanOver(cell, seeds) }))
+    const [looped, plain] = [pointsOf(ownLooped), pointsOf(ownPlain)]
     const enough = [looped, plain].every((points) => new Set(points.map(({ depth }) => depth)).size >= 3)
-    if (!enough) return []
+    if (!enough || seeds.length === 0) return []
     const [a, b] = [fitLog(looped), fitLog(plain)]
     const { ratio, interval } = slopeRatio(a, b)
     const range = interval ? `(95 %: ${formatRange(interval)})` : '(no interval: the plain slope may be zero)'
     return [
       `${title}: accuracy = α ln D + β has α = ${slope(a)} for \`${block}\` looped and ${slope(b)} for plain plans; ` +
-        `their ratio is ${ratio.toFixed(2)} ${range}.`,
+        `their ratio is ${ratio.toFixed(2)} ${[range, ...ofSeeds(seeds, all)].join(', ')}.`,
     ]
   })
 }

@@ -119,7 +119,7 @@ describe('summarize', () => {
   it('has no deviation for one seed, and leaves out rows of which nothing is done', () => {
     const { rows } = summarize(table, scale, seen.slice(0, 2))
     expect(rows.map(({ plan }) => plan)).toEqual(['4', '1'])
-    expect(rows[0].cells['p = 2']).toEqual({ values: [1], mean: 1, published: 0.999 })
+    expect(rows[0].cells['p = 2']).toEqual({ values: [1], seeds: [0], mean: 1, published: 0.999 })
   })
 
   it('turns accuracies into errors where the table has errors', () => {
@@ -155,7 +155,8 @@ describe('the sentences', () => {
   })
 
   it.each([
-    [{ 4: 0.9, 5: 0.95, 16: 0.5 }, 'more loops help, up to 95.0 % at 5'],
+    [{ 4: 0.9, 5: 0.95, 16: 0.9 }, 'more loops help, up to 95.0 % at 5'],
+    [{ 4: 0.9, 5: 0.95, 16: 0.5 }, 'more loops help, up to 95.0 % at 5, and then hurt, down to 50.0 % at 16'],
     [{ 4: 0.9, 5: 0.9, 16: 0.5 }, 'more loops hurt, down to 50.0 % at 16'],
     [{ 4: 0.9, 5: 0.905, 16: 0.895 }, 'more loops change nothing, up to 16'],
     [{ 4: 0.9, 5: 0.93, 16: 0.87 }, 'more loops change nothing, up to 16'], // 0.04 are two standard errors of 200
@@ -172,10 +173,11 @@ describe('the caption', () => {
         'a training; steps: updates.',
     )
     const solvable = { ...recipe, evaluate: { ...recipe.evaluate, target: 0.99 } }
+    const solved = seen.map((result) => ({ ...result, cell: { ...result.cell, recipe: solvable } }))
     const two = summarize(
       { ...table, measure: 'error' },
       { ...scale, models: [solvable, solvable] },
-      seen.slice(0, 4),
+      solved.slice(0, 4),
       12,
     )
     expect(caption(two)).toBe(
@@ -184,6 +186,31 @@ describe('the caption', () => {
         'fewer where a row reached 99.0 % of validation samples.',
     )
   })
+})
+
+describe('rows of different seeds', () => {
+  const [first] = seen.filter(({ cell }) => cell.row.plan === '1x4' && cell.seed === 0)
+  const fewer = seen.filter(({ cell }) => cell.row.plan !== '1x4' || cell.seed === 1)
+
+  it('are compared over those that both have', () => {
+    expect(first.outcome.cells['p = 2'].accuracy).toBe(0.97)
+    expect(findings(summarize(table, scale, fewer))).toEqual([
+      'p = 2: `1x4` has 99.0 %, 59.0 points above `1` of the same parameters (of seed 1 alone; paper: 49.0 points above), and ' +
+        '1.0 points above `4` of the same FLOPs a token (of seed 1 alone; paper: 0.9 points below).',
+    ])
+  })
+
+  it('are not compared where they have none in common', () => {
+    const apart = fewer.filter(({ cell }) => cell.row.plan === '1x4' || cell.seed === 0)
+    expect(findings(summarize(table, scale, apart))).toEqual([])
+  })
+})
+
+it('the page says what was set otherwise than its notes say', () => {
+  const provenance = { command: 'c', date: '2026-01-31', changed: ['model.dModel=32', 'batch=8'] }
+  const said = 'Changed here, whatever else is said: model.dModel=32, batch=8.'
+  expect(markdownReport(summarize(table, scale, seen), provenance, 't').markdown).toContain(`A note. ${said}\n`)
+  expect(htmlPage(summarize(table, scale, seen), provenance)).toContain(said)
 })
 
 describe('the levels', () => {

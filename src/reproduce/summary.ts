@@ -9,8 +9,9 @@ import { type Column, type PublishedTable, publishedCell, type Row, type Scale }
 
 /** A cell over all seeds that are done. */
 export interface Measured {
-  /** One a seed, as fractions. */
+  /** One a training, as fractions, and the seed of each. */
   readonly values: readonly number[]
+  readonly seeds: readonly number[]
   readonly mean: number
   /** Standard deviation over seeds (n − 1); absent for one seed. */
   readonly deviation?: number
@@ -51,6 +52,8 @@ export interface Summary {
   readonly rows: readonly SummaryRow[]
   /** How many of how many are done. */
   readonly trainings: { readonly done: number; readonly of: number }
+  /** The accuracy at which trainings stop, where it is one. */
+  readonly target?: number
   /** What the runs were trained with: every commit, and every machine with its executor. */
   readonly commits: readonly string[]
   readonly machines: readonly string[]
@@ -83,6 +86,7 @@ export function summarize(
     scale,
     rows,
     trainings: { done: results.length, of },
+    target: oneOf(results.map(({ cell }) => cell.recipe.evaluate.target)),
     commits: distinct(environments.map(({ commit, lathe }) => commit?.slice(0, 7) ?? `of release ${lathe}`)),
     machines: distinct(environments.map(machineText)),
     chances: scale.models.map(({ task }) => createTask(task).chance),
@@ -137,11 +141,13 @@ function measured(
   column: Column,
   results: readonly CellResult[],
 ): Measured | undefined {
-  const accuracies = results.flatMap(({ outcome }) => outcome.cells[column.title]?.accuracy ?? [])
-  if (accuracies.length === 0) return undefined
+  const own = results.filter(({ outcome }) => outcome.cells[column.title])
+  if (own.length === 0) return undefined
+  const accuracies = own.map(({ outcome }) => outcome.cells[column.title].accuracy)
   const values = table.measure === 'error' ? accuracies.map((accuracy) => 1 - accuracy) : accuracies
   return {
     values,
+    seeds: own.map(({ cell }) => cell.seed),
     mean: mean(values),
     ...(values.length > 1 ? { deviation: deviation(values) } : {}),
     published: publishedCell(table, row, column),
@@ -158,7 +164,17 @@ function meanSweep(results: readonly CellResult[]): SweepPoint[] {
   }))
 }
 
-const distinct = (texts: readonly string[]) => [...new Set(texts)]
+/** The mean over trainings of these seeds alone. */
+export const meanOver = ({ values, seeds }: Measured, of: readonly number[]): number =>
+  mean(values.filter((_, i) => of.includes(seeds[i])))
+
+/** The seeds that all have. */
+export const commonSeeds = (cells: readonly Measured[]): number[] =>
+  distinct(cells.flatMap(({ seeds }) => seeds)).filter((seed) => cells.every(({ seeds }) => seeds.includes(seed)))
+
+const oneOf = <T>(values: readonly T[]): T | undefined => (new Set(values).size === 1 ? values[0] : undefined)
+
+const distinct = <T>(values: readonly T[]) => [...new Set(values)]
 
 const machineText = ({ cpu, executor, isa, precision, threads }: Environment) =>
   `${cpu}, ${executor} ${isa}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`

@@ -94,15 +94,17 @@ function cycleIn(open: readonly Definition[]): string {
 }
 
 /**
- * The steps without names and numbers: names count by their first appearance, numbers not at all. Ye et al. split
- * training from test by such a solution template.
+ * The steps without names and numbers: names count by their first appearance, numbers not at all, and `X + Y` is `Y + X`.
+ * Ye et al. split training from test by such a solution template.
  */
 export function template(steps: readonly Step[]): number[] {
   const order = new Map(steps.map(({ definition }, i) => [definition.name, i + 1]))
   const words: number[] = []
   for (const { definition } of steps) {
     words.push(definition.factor === undefined ? 0 : 1, definition.terms.length)
-    for (const { sign, operand } of definition.terms) words.push(isName(operand) ? sign * order.get(operand)! : 0)
+    const terms = definition.terms.map(({ sign, operand }) => (isName(operand) ? sign * order.get(operand)! : 0))
+    const isSum = definition.terms.every(({ sign }) => sign === 1)
+    words.push(...(isSum ? terms.sort((a, b) => b - a) : terms))
   }
   return words
 }

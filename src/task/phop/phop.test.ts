@@ -185,10 +185,37 @@ describe('shortcuts', () => {
     const measured = accuracies(n, p, alphabet, [excluding, (tokens) => tokens[n - 1]!, before])
     const { shortcuts, chance } = phop({ n, p, alphabet })
     expect(chance).toBe(1 / alphabet)
-    expect(shortcuts.map(({ name }) => name)).toEqual(['exclusion', 'copy last', 'hop p − 1'])
-    for (const [i, { accuracy }] of shortcuts.entries()) {
+    expect(shortcuts.map(({ name }) => name)).toEqual([
+      ...['exclusion', 'copy last', 'hop p − 1'],
+      ...['most frequent letter', 'letters by place'],
+    ])
+    for (const [i, { accuracy }] of shortcuts.slice(0, 3).entries()) {
       expect(Math.abs(measured[i]! - accuracy)).toBeLessThan(0.015)
     }
+  })
+
+  it.each([
+    [32, 3],
+    [64, 8],
+  ])('that count letters at n = %i, p = %i reach what the task lists', (n, p) => {
+    const task = phop({ n, p })
+    const hits = Array.from({ length: n }, () => 0)
+    for (let index = 0; index < count; index++) {
+      const { tokens, targets } = task.sample({ seed: 6, split: 'train', index })
+      tokens.forEach((letter, at) => {
+        if (letter === targets[n - 1]) hits[at]! += 1 / count
+      })
+    }
+    const byPlace = (tokens: Int32Array) => {
+      const evidence = [0, 1, 2, 3].map((letter) =>
+        hits.reduce((sum, hit, at) => sum + Math.log(tokens[at] === letter ? hit : (1 - hit) / 3), 0),
+      )
+      return evidence.indexOf(Math.max(...evidence))
+    }
+    const measured = accuracies(n, p, 4, [majority, byPlace])
+    for (const [i, { accuracy }] of task.shortcuts.slice(3).entries())
+      expect(Math.abs(measured[i]! - accuracy)).toBeLessThan(0.03)
+    expect(measured[1]).toBeGreaterThan(measured[0]! + 0.03)
   })
 })
 

@@ -3,16 +3,10 @@ import { LatheError } from '../../settings/error.ts'
 import { whole } from '../../settings/settings.ts'
 import type { RandomStream } from '../../tensor/random.ts'
 import { drawInSplit } from '../split.ts'
-import {
-  type Example,
-  type Sample,
-  type Shortcut,
-  type Task,
-  type TaskDefinition,
-  UndefinedAnswerError,
-} from '../task.ts'
+import { type Example, type Sample, type Task, type TaskDefinition, UndefinedAnswerError } from '../task.ts'
 import { hops } from './definition.ts'
 import { generate } from './generate.ts'
+import { shortcuts } from './shortcuts.ts'
 
 const settings = z
   .strictObject({
@@ -84,7 +78,9 @@ function create({ n, p, alphabet, loss }: PhopSettings): Task {
     length: n,
     attention: 'causal',
     chance: 1 / alphabet,
-    shortcuts: shortcuts(p, alphabet),
+    get shortcuts() {
+      return shortcuts(n, p, alphabet) // measured, so not before they are asked for
+    },
     sample: (key) => {
       const draw = (random: RandomStream) => generate(random, n, p, alphabet)
       return toSample(drawInSplit('phop', key, draw, (letters) => letters))
@@ -96,21 +92,4 @@ function create({ n, p, alphabet, loss }: PhopSettings): Task {
       target: vocabulary[targets.at(-1)!]!,
     }),
   }
-}
-
-// Exact for our generator, whose c_0 … c_p is a walk that never stays on its letter.
-function shortcuts(p: number, alphabet: number): Shortcut[] {
-  return [
-    {
-      name: 'exclusion',
-      accuracy: 1 / (alphabet - 1),
-      note: 'a guess among the letters that are not hop p − 1, which the answer never equals',
-    },
-    {
-      name: 'copy last',
-      accuracy: (1 - (-1 / (alphabet - 1)) ** (p - 1)) / alphabet,
-      note: 'the last letter again',
-    },
-    { name: 'hop p − 1', accuracy: 0, note: 'one hop too few' },
-  ]
 }
