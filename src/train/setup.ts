@@ -24,7 +24,8 @@ export function setUp(recipe: Recipe): Setup {
 /** The same for a training, which needs samples: throws a LatheError for a split that the task leaves empty, too. */
 export function setUpTraining(recipe: Recipe): Setup {
   const setup = setUp(recipe)
-  for (const split of ['train', 'validation', 'test'] as const) setup.task.sample({ seed: recipe.seed, split, index: 0 })
+  for (const split of ['train', 'validation', 'test'] as const)
+    setup.task.sample({ seed: recipe.seed, split, index: 0 })
   return setup
 }
 
