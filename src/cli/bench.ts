@@ -14,7 +14,7 @@ import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
 import { measureSteps, type StepsOptions } from './bench-steps.ts'
 import { checksTable, formatError } from './bench-tables.ts'
-import { type CommonFlags, describeExecutor, wholeNumber, withCommonFlags } from './options.ts'
+import { type CommonFlags, describeExecutor, quoted, wholeNumber, withCommonFlags } from './options.ts'
 import { emit, wrap } from './output.ts'
 
 interface BenchFlags extends CommonFlags {
@@ -98,8 +98,11 @@ async function runBench(flags: BenchFlags): Promise<void> {
   const measured = await measure({ models, executor, peers, flags, say })
   const cpu = cpus()[0]?.model.trim() ?? 'unknown'
   const machine = `${cpu}: ${describeExecutor(executor)}`
+  const { isa, precision, threads } = executor
+  if (flags.json) emit({ ...measured.json, cpu, executor: executor.name, isa, precision, threads })
+  else process.stdout.write(`${machine}\n\n${printedText(measured.blocks)}`)
   if (flags.out !== undefined) {
-    const command = `lathe ${process.argv.slice(2).join(' ')}`
+    const command = `lathe ${process.argv.slice(2).map(quoted).join(' ')}`
     const date = new Date().toISOString().slice(0, 10)
     await writePage(
       flags.out,
@@ -107,9 +110,6 @@ async function runBench(flags: BenchFlags): Promise<void> {
       `Command: \`${command}\`, ${date}.\nMachine: ${machine}, Node ${process.version}.`,
     )
   }
-  const { isa, precision, threads } = executor
-  if (flags.json) emit({ ...measured.json, cpu, executor: executor.name, isa, precision, threads })
-  else process.stdout.write(`${machine}\n\n${printedText(measured.blocks)}`)
   if (measured.failed) process.exitCode = 1
 }
 

@@ -119,7 +119,7 @@ function result(
   task: Task,
   evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
-  { data, set }: EvalFlags,
+  { data, set, seed }: EvalFlags,
 ) {
   const known = {
     parameters: parameterCount(model.parameters),
@@ -130,7 +130,15 @@ function result(
     run: folder,
   }
   const rows = evaluations.map((evaluation) => ({ ...withDepth(evaluation), ...known }))
-  return { rows, trainedPlan: model.config.plan, seed: recipe.seed, data: data ?? 'test', set, skipped }
+  return {
+    rows,
+    trainedPlan: model.config.plan,
+    seed: recipe.seed,
+    data: data ?? 'test',
+    ...(data ? {} : { sampleSeed: seed ?? recipe.seed }),
+    set,
+    skipped,
+  }
 }
 
 function print(
@@ -138,12 +146,12 @@ function print(
   task: Task,
   evaluations: readonly Measured[],
   skipped: readonly SkippedLine[],
-  { data, set }: EvalFlags,
+  { data, set, seed = recipe.seed }: EvalFlags,
 ): void {
   for (const { line, reason } of skipped) process.stdout.write(`${data}:${line}: not scored: ${reason}\n`)
   process.stdout.write(
     `\nplan ${model.config.plan}, ${formatParameters(parameterCount(model.parameters))} parameters, ` +
-      `${formatInteger(step)} steps, seed ${recipe.seed}; ${[data ?? 'held-out test samples', ...set].join(', ')}; ` +
+      `${formatInteger(step)} steps, seed ${recipe.seed}; ${[data ?? `held-out test samples${seed === recipe.seed ? '' : ` of seed ${seed}`}`, ...set].join(', ')}; ` +
       `chance ${formatPercent(task.chance)}${isWritten(task) ? `, of answers ${formatPercent(task.written.chance)}` : ''}\n\n`,
   )
   printTable(isWritten(task) ? writtenColumns : sweepColumns, evaluations.map(withDepth))

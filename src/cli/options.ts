@@ -14,10 +14,11 @@ export interface CommonFlags {
 
 /** A flag's whole number of at least `least`. */
 export const wholeNumber =
-  (least: number) =>
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const n = Number(text)
-    if (!/^\d+$/.test(text) || n < least) throw new InvalidArgumentError(`write a whole number from ${least} on`)
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `from ${least} on`
+    if (!/^\d+$/.test(text) || n < least || n > most) throw new InvalidArgumentError(`write a whole number ${range}`)
     return n
   }
 

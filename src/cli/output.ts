@@ -110,6 +110,7 @@ export class Progress {
   /** Takes the state after a step, and shows it when it is time to. */
   update(state: ProgressState): void {
     const before = this.#last
+    if (before === this.#first) before.step = Math.min(before.step, state.step - 1) // a damaged checkpoint may have been passed over
     const last = { ...state, time: this.#now() }
     this.#last = last
     const waited = last.time - this.#shownAt

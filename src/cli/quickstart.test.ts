@@ -17,7 +17,9 @@ it('npm start names commands that work as they stand', async () => {
   const report = (await readFile(join(folder, 'my runs', 'quickstart-s5.html'), 'utf8')).replaceAll('&#39;', "'")
   for (const flag of ['--steps 1', '--seed 5', '--threads 1', "--out 'my runs'"])
     expect(/npm start -- ([^<]*)/.exec(report)![1]).toContain(flag)
-  expect(report).toMatch(/npx lathe train phop-\w+ --set model.plan=2x2 --seed 5</)
+  expect(report).toMatch(
+    /npx lathe train (phop-\w+) --set model.plan=2x2 --set steps=1 --seed 5 --threads 1 --run 'my runs\/\1-2x2-s5'</,
+  )
   const show = /npx lathe (show [^<]*)/.exec(report)![1]
   const shown = await run('sh', ['-c', `"${process.execPath}" "${script('bin/lathe.js')}" ${show}`], options)
   expect(shown.stdout.match(/my runs\/phop-/g)!.length).toBeGreaterThanOrEqual(3)

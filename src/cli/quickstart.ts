@@ -140,7 +140,7 @@ async function reportInput(trained: readonly Trained[], flags: QuickstartFlags):
     sweep: await fineSweep(looped),
     trainedLoops: plan.segments[0].loops,
     curves: await Promise.all(trained.map(curveOf)),
-    task: example,
+    task: taskInWords(recipe),
     seed: recipe.seed,
     evaluationSequences: recipe.evaluate.samples,
     next: [
@@ -153,7 +153,7 @@ async function reportInput(trained: readonly Trained[], flags: QuickstartFlags):
         does: 'see the three runs side by side',
       },
       {
-        command: `npx lathe train ${recipe.name} --set model.plan=2x2 --seed ${recipe.seed}`,
+        command: trainCommand(recipe, flags),
         does: 'train another plan on the same data',
       },
     ],
@@ -166,21 +166,50 @@ async function reportInput(trained: readonly Trained[], flags: QuickstartFlags):
   }
 }
 
+/** What trains another plan, beside the three models in all else. */
+function trainCommand(
+  { name, seed, steps }: Recipe,
+  { out, steps: given, executor, precision, threads }: QuickstartFlags,
+): string {
+  const run = join(out, `${name}-2x2-s${seed}`)
+  return [
+    `npx lathe train ${name} --set model.plan=2x2`,
+    ...(given === undefined ? [] : [`--set steps=${steps}`]),
+    `--seed ${seed}`,
+    ...givenFlags({ executor, precision, threads }),
+    ...(out === defaultOut ? [] : [`--run ${quoted(run)}`]),
+  ].join(' ')
+}
+
 /** What makes the same again, with every flag that was given. */
 function commandOf({ json: _, out, ...flags }: QuickstartFlags): string {
   const given = givenFlags({ ...flags, out: out === defaultOut ? undefined : out })
   return ['npm start', ...(given.length > 0 ? ['--', ...given] : [])].join(' ')
 }
 
-const example = {
-  description:
-    'p-hop induction (Sanford et al. 2024; Saunshi et al. 2025, §2.2): one hop goes from a letter to the letter that ' +
-    'followed its last earlier occurrence. The model reads the letters and says where p hops from the last one end.',
-  exampleInput: 'badcabcdab',
-  exampleTarget: 'd',
-  explanation:
-    'Three hops: the last letter is b; the b before it is followed by c; the c before that one by a; the a before that ' +
-    'one by d. Each hop needs the one before, so a model needs depth, and it is the same work every time, so it can loop.',
+const letters = 'badcabcdab'
+const hopsOfExample = [
+  'the b before it is followed by c',
+  'the c before that one is followed by a',
+  'the a before that one is followed by d',
+]
+
+/** The task in words, with an example of as many hops; quickstarts have at most three. */
+function taskInWords({ task: { n, p } }: Recipe): QuickstartInput['task'] {
+  const hops = Number(p)
+  const task = createTask({ name: 'phop', n: letters.length, p: hops })
+  const { input, target } = task.format(task.parse({ input: letters }))
+  return {
+    description:
+      'p-hop induction (Sanford et al. 2024; Saunshi et al. 2025, §2.2): one hop goes from a letter to the letter that ' +
+      'followed its last earlier occurrence. The model reads the letters and says where p hops from the last one end. ' +
+      `Here p = ${hops}, and a sequence has ${n} letters.`,
+    exampleInput: input,
+    exampleTarget: target,
+    explanation:
+      `${['One hop', 'Two hops', 'Three hops'][hops - 1]}: the last letter is b; ${hopsOfExample.slice(0, hops).join('; ')}. ` +
+      'Each hop needs the one before, so a model needs depth, and it is the same work every time, so it can loop.',
+  }
 }
 
 async function curveOf({ run }: Trained): Promise<QuickstartInput['curves'][number]> {

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Command, Option } from 'commander'
 import type { Executor } from '../executor/index.ts'
-import { replaceFile } from '../files/durable-file.ts'
+import { ioReason, isGone, replaceFile } from '../files/durable-file.ts'
 import { formatDuration, formatFlops, formatParameters } from '../report/format.ts'
 import type { Column } from '../report/table.ts'
 import { estimate } from '../reproduce/estimate.ts'
@@ -31,6 +31,7 @@ import {
   tableOf,
   tables,
 } from '../reproduce/index.ts'
+import { LatheError } from '../settings/error.ts'
 import {
   type CommonFlags,
   describeExecutor,
@@ -72,7 +73,12 @@ export function reproduceCommand(): Command {
     .description("make a published table again: trains every row, prints ours beside the paper's")
     .argument('<table>', 'name of the table')
     .addOption(new Option('--scale <name>', 'size of the trainings').choices(['laptop', 'paper']).default('laptop'))
-    .option('--seeds <n>', 'seeds of every row, from 0; where a table says so, the first alone', wholeNumber(1), 1)
+    .option(
+      '--seeds <n>',
+      'seeds of every row, from 0; where a table says so, the first alone',
+      wholeNumber(1, 1000),
+      1,
+    )
     .option('--out <folder>', 'where runs and report go', defaultOut)
     .addOption(settingsFlag('key=value', 'change a setting of every recipe; may be given often'))
     .option('--dry-run', 'print rows, parameters, FLOPs and expected time on this machine, and train nothing')
@@ -141,8 +147,8 @@ async function finish(summary: Summary, folder: string, flags: ReproduceFlags) {
 
 function notesIn(folder: string): Promise<string | undefined> {
   return readFile(join(folder, 'notes.md'), 'utf8').catch((error) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
+    if (isGone(error)) return undefined
+    throw new LatheError(`${join(folder, 'notes.md')}: cannot read it: ${ioReason(error)}`)
   })
 }
 

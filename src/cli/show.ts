@@ -10,8 +10,17 @@ import { type ComparedRun, compareRuns } from '../report/compare.ts'
 import { formatInteger, formatLoss, formatParameters, formatPercent } from '../report/format.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
-import { evaluationOf, listRuns, openRun, type Run, type Runs, readHistory, recipeModel } from '../train/index.ts'
-import { jsonFlag } from './options.ts'
+import {
+  evaluationOf,
+  listCheckpoints,
+  listRuns,
+  openRun,
+  type Run,
+  type Runs,
+  readHistory,
+  recipeModel,
+} from '../train/index.ts'
+import { jsonFlag, quoted } from './options.ts'
 import { emit, printTable } from './output.ts'
 
 export function showCommand(): Command {
@@ -50,7 +59,7 @@ export function lsCommand(): Command {
       if (rows.length > 0) printTable(columns, rows)
       else if (folders.length === 0) process.stdout.write(`no runs in ${folder}\n`)
       for (const { path, count } of folders)
-        process.stdout.write(`${path}: ${count} ${count === 1 ? 'run' : 'runs'}, see lathe ls ${path}\n`)
+        process.stdout.write(`${path}: ${count} ${count === 1 ? 'run' : 'runs'}, see lathe ls ${quoted(path)}\n`)
     })
 }
 
@@ -82,6 +91,7 @@ async function allRuns(folder: string): Promise<Pick<Runs, 'folders'> & { compar
 
 async function comparedRun(run: Run): Promise<ComparedRun> {
   const { steps, evaluations, seconds } = await readHistory(run)
+  const [saved = 0] = await listCheckpoints(run) // one that was stopped between two records
   const config = recipeModel(run.recipe, createTask(run.recipe.task))
   const plan = LoopPlan.parse(config.plan)
   const last = evaluations.at(-1)
@@ -91,7 +101,7 @@ async function comparedRun(run: Run): Promise<ComparedRun> {
     plan: config.plan,
     parameters: parameters(plan, modelShape(config)),
     effectiveDepth: plan.effectiveDepth,
-    steps: Math.max(steps.at(-1)?.step ?? 0, last?.step ?? 0),
+    steps: Math.max(steps.at(-1)?.step ?? 0, last?.step ?? 0, saved),
     loss: trained?.loss,
     accuracy: trained?.accuracy,
     tokens: steps.at(-1)?.tokens ?? 0,

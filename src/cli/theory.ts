@@ -123,12 +123,12 @@ async function runTheory(name: Name, flags: TheoryFlags, command: Command): Prom
   const executor = chooseExecutor({ ...flags, precision: flags.precision ?? 'f32' })
   const shown = await constructions[name].show(flags, { executor, instances, loops, seed })
   const { title, model, task } = shown
-  if (save !== undefined && task !== undefined)
-    await saveAsRun(save, { name: `theory-${name}`, title, model, task }, executor)
   // fewer loops than the theorem's are asked for to see them fail
   if (shown.exact < shown.instances && loops === undefined) process.exitCode = 1
   if (flags.json) emit(result(name, shown))
   else print(shown, describeExecutor(executor))
+  if (save !== undefined && task !== undefined)
+    await saveAsRun(save, { name: `theory-${name}`, title, model, task }, executor)
 }
 
 /** Throws a LatheError for a flag that is of other constructions. */

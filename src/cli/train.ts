@@ -10,7 +10,7 @@ import type { Executor, Precision } from '../executor/index.ts'
 import { replaceFile } from '../files/durable-file.ts'
 import { LoopPlan } from '../plan/index.ts'
 import { applySettings, loadRecipe, type Recipe, recipeSettings, recipes, resolveRecipe } from '../recipes/index.ts'
-import { formatFlops, formatInteger, formatParameters } from '../report/format.ts'
+import { formatFlops, formatInteger, formatParameters, formatPercent } from '../report/format.ts'
 import { markdownTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
 import { createTask } from '../task/index.ts'
@@ -98,10 +98,11 @@ async function runTrain(name: string | undefined, flags: TrainFlags): Promise<vo
 }
 
 /** One line that says what was trained: every accuracy needs it. */
-function headline({ recipe }: Run, { steps, parameters, trainingFlops }: TrainingResult): string {
+function headline({ recipe }: Run, { steps, parameters, trainingFlops, stopped }: TrainingResult): string {
+  const target = stopped === 'target' ? `; it reached its target, ${formatPercent(recipe.evaluate.target!)}` : ''
   return (
     `${recipe.name}: plan ${recipe.model.plan}, ${formatParameters(parameters)} parameters, ` +
-    `${formatInteger(steps)} steps of ${recipe.batch} sequences, ${formatFlops(trainingFlops)}, seed ${recipe.seed}`
+    `${formatInteger(steps)} steps of ${recipe.batch} sequences, ${formatFlops(trainingFlops)}, seed ${recipe.seed}${target}`
   )
 }
 
@@ -190,7 +191,8 @@ export async function trainWithProgress(run: Run, flags: CommonFlags): Promise<T
   const executor = executorOfRun(run, flags)
   const [start = 0] = await listCheckpoints(run)
   const progress = new Progress({ label: recipe.model.plan, steps: recipe.steps, start, silent: flags.json })
-  const { signal, release } = interruptible()
+  const note = (line: string) => (flags.json ? process.stderr.write(`${line}\n`) : progress.log(line))
+  const { signal, release } = interruptible(note)
   if (!flags.json) process.stderr.write(`${run.path}: ${describeExecutor(executor)}\n`)
   try {
     const result = await train(run, {
@@ -198,7 +200,7 @@ export async function trainWithProgress(run: Run, flags: CommonFlags): Promise<T
       signal,
       onStep: (state) => progress.update(state),
       onEvaluate: (record) => flags.json && emit({ run: run.path, ...record }),
-      onNote: (note) => (flags.json ? process.stderr.write(`${note}\n`) : progress.log(note)),
+      onNote: note,
     })
     progress.finish(result.accuracy)
     if (result.stopped !== 'interrupted') await writeReport(run, result)
@@ -231,5 +233,5 @@ function printResult(run: Run, result: TrainingResult): void {
   const sweep = sweepOf(result).map(withDepth)
   if (sweep.length === 0) return
   printTable(sweepColumns, sweep)
-  process.stdout.write(`\nevaluate it on test samples with: lathe eval ${run.path}\n`)
+  process.stdout.write(`\nevaluate it on test samples with: lathe eval ${quoted(run.path)}\n`)
 }

@@ -70,7 +70,8 @@ const list = (ids: readonly number[]): string => ids.map((id) => `%${id}`).join(
 export function printAttributes(attributes: Attributes): string {
   const entries = Object.entries(attributes).filter(([, value]) => value !== false)
   // JSON has no infinities and no NaN.
-  const print = (value: unknown) => (typeof value === 'number' ? String(value) : JSON.stringify(value))
+  const print = (value: unknown) =>
+    typeof value === 'number' ? (Object.is(value, -0) ? '-0' : String(value)) : JSON.stringify(value)
   return entries.length ? ` {${entries.map(([k, v]) => `${k}: ${print(v)}`).join(', ')}}` : ''
 }
 

@@ -1,6 +1,7 @@
 import type { Instruction, Program } from '../compile/program.ts'
 import { LatheError } from '../settings/error.ts'
 import { formatType } from '../tensor/type.ts'
+import { MOST_GROUPS } from './executor.ts'
 
 /** Which inputs are ids or rows to begin at, and how many of them the table has room for. */
 type Bounds = ReadonlyMap<string, { readonly rows: number; readonly mayBeNegative: boolean }>
@@ -10,9 +11,12 @@ const known = new WeakMap<Program, Bounds>()
 /**
  * What every executor checks of a Program before it is compiled, once: no tensor is empty, a state is read through what
  * was appended to it, and what the Program counts itself (a loop's index, predictions) lies within its tables.
- * Returns which inputs must lie within tables, for every run. Throws a LatheError that names the Program.
+ * Returns which inputs must lie within tables, for every run. Throws a LatheError that names the Program, also for `groups`
+ * out of range.
  */
-export function checkProgram(program: Program): Bounds {
+export function checkProgram(program: Program, groups = 1): Bounds {
+  if (!Number.isInteger(groups) || groups < 1 || groups > MOST_GROUPS)
+    throw new LatheError(`${program.name}: groups must be a whole number from 1 to ${MOST_GROUPS}, got ${groups}`)
   const before = known.get(program)
   if (before) return before
   checkSizes(program)
@@ -30,7 +34,7 @@ function checkSizes({ name, values, parameters, inputs, states, outputs, sums }:
   throw new LatheError(`${name}: a tensor${what} of ${formatType(empty)}: every size must be a whole number, 1 or more`)
 }
 
-/** Equal reads of a state are not one: rows may be appended between them. */
+/** Only states are appended to. Equal reads of a state are not one: rows may be appended between them. */
 function checkStates({ name, instructions, states, outputs }: Program): void {
   const names = new Map(states.map((state) => [state.value, state.name]))
   const refuse = (reader: string, values: readonly number[]): void => {
@@ -40,6 +44,10 @@ function checkStates({ name, instructions, states, outputs }: Program): void {
   }
   const visit = (list: readonly Instruction[]): void => {
     for (const { op, inputs, block } of list) {
+      if (op === 'append' && !names.has(inputs[0]))
+        throw new LatheError(
+          `${name}: append writes to %${inputs[0]}, which is no state: only a state is a sequence's own`,
+        )
       refuse(op, op === 'append' ? inputs.slice(1) : inputs)
       if (!block) continue
       refuse(op, [...block.next, ...block.collected])

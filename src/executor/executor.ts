@@ -80,6 +80,9 @@ export interface Executor {
  */
 export const DEFAULT_GROUPS = 8
 
+/** More groups than a batch has sequences help nobody, and each has sums of its own. Ours. */
+export const MOST_GROUPS = 65_536
+
 /** The sequences of group `g`: consecutive, sizes differing by at most one. */
 export function groupRange(count: number, groups: number, g: number): [start: number, end: number] {
   return [Math.floor((count * g) / groups), Math.floor((count * (g + 1)) / groups)]

@@ -13,6 +13,7 @@ import {
   slice,
   softmax,
   takeRow,
+  unary,
 } from '../ops/index.ts'
 import { nativeExecutor, nativeIsBuilt, referenceExecutor } from './index.ts'
 
@@ -174,6 +175,31 @@ describe.each(executors)('on $name', (executor) => {
       expect(() => executor.compile(lower(trace('t', fn)))).toThrow(
         `t: ${reader} reads the state ${reader === 'append' ? 'rows' : 'kv'}: read what append returns`,
       )
+  })
+
+  it('only a state is appended to', () => {
+    const at = () => input('at', [], 'i32')
+    const own = trace('t', () => output('y', append(parameter('w', [1, 2, 1]), at(), input('x', [1, 1]), at())))
+    expect(() => executor.compile(lower(own))).toThrow('which is no state: only a state is a sequence')
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, 1e9])('%d groups are refused', (groups) => {
+    const graph = trace('t', () => output('y', mul(input('x', [2]), 2)))
+    expect(() => executor.compile(lower(graph), { groups })).toThrow(
+      `t: groups must be a whole number from 1 to 65536, got ${groups}`,
+    )
+  })
+
+  it('a negative zero is another constant than zero', async () => {
+    const graph = trace('t', () => {
+      for (const [name, value] of [
+        ['plus', 0],
+        ['minus', -0],
+      ] as const)
+        output(name, unary('reciprocal', fill([1], value)))
+    })
+    const { plus, minus } = await executor.compile(lower(graph)).run({ count: 1 })
+    expect([plus[0], minus[0]]).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
   })
 
   it('rows are not appended outside of their state', async () => {

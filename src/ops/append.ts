@@ -9,6 +9,7 @@ export const appendOp: Op = {
     const fits =
       slots.shape.length === 3 &&
       rows.shape.length === 2 &&
+      rows.dtype === 'f32' &&
       rows.shape[1] === slots.shape[2] &&
       rows.shape[0] <= slots.shape[1] &&
       [slot, start].every((t) => t.dtype === 'i32' && t.shape.length === 0)

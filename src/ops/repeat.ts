@@ -13,7 +13,9 @@ export interface RepeatOptions<C extends Tensors, S extends Tensors> extends Loo
 
 /**
  * A loop as ONE node: its body is traced once, whatever the count. The body may use any tensor from outside. With
- * `saveEvery` it is a loop over segments and one over the last iterations, with the same values and gradients, bit for bit.
+ * `saveEvery` it is a loop over segments and one over the last iterations, with the same values and gradients, bit for
+ * bit; on the native executor only where what is collected is read a slice at a time, as by a loop: read whole, it may make
+ * the gradients of a batch sum in another order.
  *
  * @example
  * const { carry } = repeat({ count: 12, carry: { x } }, ({ x }) => ({ carry: { x: layer(x) } }))

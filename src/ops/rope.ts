@@ -33,7 +33,7 @@ export function rotate(
 
 export const ropeOp: Op = {
   name: 'rope',
-  infer(inputs, { nHeads }) {
+  infer(inputs, { nHeads, base }) {
     const [x, start] = inputs
     const fits =
       x.shape.length === 2 &&
@@ -41,6 +41,7 @@ export const ropeOp: Op = {
       x.shape[1] % (nHeads as number) === 0 &&
       start.dtype === 'i32' &&
       start.shape.length === 0
+    if (!((base as number) > 0)) throw shapeError('rope', inputs, `a base above 0, not ${base}`)
     if (!fits) throw shapeError('rope', inputs, `f32 x [T, H·K] with H = ${nHeads}, and an i32 scalar`)
     return [x]
   },

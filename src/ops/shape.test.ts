@@ -44,6 +44,8 @@ describe('slice', () => {
 
   it('refuses a vector', () => {
     expect(refusal(() => slice(input('x', [3]), 0, 0, 1))).toBe('slice got f32[3]; it takes a matrix')
+    expect(refusal(() => slice(input('x', [3, 3]), 0, 0.5, 1))).toContain('a range within axis 0, not 0.5 … 1.5')
+    expect(refusal(() => slice(input('x', [3, 3]), 2 as 0, 0, 1))).toContain('axis 0 or 1, not 2')
   })
 })
 
@@ -106,6 +108,9 @@ describe('shift', () => {
 
   it('refuses a vector', () => {
     expect(refusal(() => shift(input('x', [3]), 1))).toBe('shift got f32[3]; it takes a matrix')
+    expect(refusal(() => shift(input('x', [3, 1]), 0.5))).toBe(
+      'shift got f32[3, 1]; it takes a whole number of rows, not 0.5',
+    )
   })
 })
 

@@ -35,7 +35,8 @@ export const sliceOp: Op = {
     expectAlike('slice', inputs)
     const [x] = inputs
     const [from, n] = [start as number, size as number]
-    if (from < 0 || n < 1 || from + n > x.shape[axis as number])
+    if (axis !== 0 && axis !== 1) throw shapeError('slice', inputs, `axis 0 or 1, not ${axis}`)
+    if (![from, n].every(Number.isInteger) || from < 0 || n < 1 || from + n > x.shape[axis as number])
       throw shapeError('slice', inputs, `a range within axis ${axis}, not ${from} … ${from + n}`)
     return [{ shape: axis === 0 ? [n, x.shape[1]] : [x.shape[0], n], dtype: x.dtype }]
   },
@@ -94,8 +95,9 @@ export const concatOp: Op = {
 
 export const shiftOp: Op = {
   name: 'shift',
-  infer(inputs) {
+  infer(inputs, { by }) {
     expectAlike('shift', inputs)
+    if (!Number.isInteger(by)) throw shapeError('shift', inputs, `a whole number of rows, not ${by}`)
     return [inputs[0]]
   },
   vjp: ({ cotangents: [ct], attributes: { by } }) => [shift(ct!, -(by as number))],

@@ -29,10 +29,10 @@ export function additionLaptop(): Recipe {
     description: "sums of 2, 4 or 8 numbers of two digits: the paper's table at a size for two cores",
     task: { name: 'addition', operands: [2, 4, 8], digits: 2, order: 'least' },
     model: { plan: '1x6', dModel: 128, nHeads: 8, dFf: 512, positions: 'rope' },
-    steps: 10_000,
-    batch: 64,
+    steps: 20_000,
+    batch: 32,
     optimizer: { name: 'adamw', lr: 2e-3 },
-    evaluate: { every: 500, samples: 1024, loops: [1], target: 0.99 },
+    evaluate: { every: 1000, samples: 1024, loops: [1], target: 0.99 },
     checkpoint: { every: 500, keep: 1 },
   })
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { MOST_GROUPS } from '../executor/executor.ts'
 import { modelSchema, widths } from '../model/config.ts'
 import { LatheError } from '../settings/error.ts'
 import {
@@ -13,6 +14,7 @@ import {
   positiveNumber,
   type Setting,
   text,
+  whole,
   wholeNumber,
 } from '../settings/settings.ts'
 import { findTask } from '../task/index.ts'
@@ -84,9 +86,13 @@ export const recipeSchema = z.strictObject({
   task: z.looseObject({ name: text.describe('name of the task; its own settings stand beside it') }),
   model: modelSchema.omit({ attention: true, vocabulary: true, maxLength: true }),
   steps: positiveInteger.describe('number of updates'),
-  batch: positiveInteger.default(64).describe('sequences per update'),
+  batch: whole(1, 2 ** 20)
+    .default(64)
+    .describe('sequences per update'),
   accumulation: positiveInteger.default(1).describe('parts that a batch is worked off in; must divide it'),
-  groups: positiveInteger.optional().describe('groups of sequences that sum gradients apart; default by the executor'),
+  groups: whole(1, MOST_GROUPS)
+    .optional()
+    .describe('groups of sequences that sum gradients apart; default by the executor'),
   optimizer: z
     .discriminatedUnion('name', [adamw, adafactor, muon], alternativesError(['adamw', 'adafactor', 'muon']))
     .prefault({ name: 'adamw' }),
@@ -98,7 +104,9 @@ export const recipeSchema = z.strictObject({
   evaluate: z
     .strictObject({
       every: positiveInteger.default(250).describe('updates between evaluations; the last update is evaluated too'),
-      samples: positiveInteger.default(1024).describe('held-out sequences per evaluation'),
+      samples: whole(1, 2 ** 24)
+        .default(1024)
+        .describe('held-out sequences per evaluation'),
       loops: z
         .array(positiveInteger, must('a list of loop counts such as [1,2,4]'))
         .min(1, must('a list of loop counts such as [1,2,4]'))

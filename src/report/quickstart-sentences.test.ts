@@ -46,8 +46,8 @@ describe('quickstartSentences', () => {
   })
 
   it.each([
-    [0.991, 'equals it with 25 %'],
-    [0.995, 'is 0.4 points above it with 25 %'],
+    [0.991, 'is level with it, with 25 %'],
+    [0.995, 'is level with it, with 25 %'],
     [0.961, 'comes within 3.0 points of it'],
     [0.96, 'stays 3.1 points below it, with'],
   ])('compares a looped model at %f with the iso-FLOP one', (looped, text) => {

@@ -53,12 +53,13 @@ function loopedSentence(input: QuickstartInput): string {
 function isoFlopSentence(input: QuickstartInput): string {
   const { looped, isoFlop } = models(input)
   const lead = points(looped.accuracy - isoFlop.accuracy)
+  const noise = 100 * noiseOf({ accuracy: isoFlop.accuracy, samples: input.evaluationSequences })
   const share = `${Math.round((100 * looped.parameters) / isoFlop.parameters)} % of its parameters`
   const verdict =
-    lead > 0
+    lead > noise
       ? `is ${gap(lead)} above it with ${share}`
-      : lead === 0
-        ? `equals it with ${share}`
+      : lead >= 0
+        ? `is level with it, with ${share}`
         : lead >= -near
           ? `comes within ${gap(-lead)} of it with ${share}`
           : `stays ${gap(-lead)} below it, with ${share}`

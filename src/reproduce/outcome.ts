@@ -1,12 +1,12 @@
 /**
  * What a trained row came to, kept in `outcome.json` of its run so that nothing is measured twice.
  */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { drawSamples, type Evaluation, evaluateSamples, evaluateWritten, isWritten, loopSweep } from '../eval/index.ts'
 import type { Executor } from '../executor/index.ts'
-import { replaceFile } from '../files/durable-file.ts'
+import { isGone, replaceFile } from '../files/durable-file.ts'
+import { readJsonFile } from '../files/json-file.ts'
 import type { Model } from '../model/model-folder.ts'
 import { parameterCount } from '../model/parameters.ts'
 import { asPlanned, LoopPlan, loopedAt } from '../plan/index.ts'
@@ -41,9 +41,12 @@ export async function storedOutcome(
   scale: Scale,
   columns: readonly Column[],
 ): Promise<Outcome | undefined> {
-  const text = await readFile(join(path, 'outcome.json'), 'utf8').catch(() => undefined)
-  if (text === undefined) return undefined
-  const { of, outcome }: Stored = JSON.parse(text)
+  const stored = await readJsonFile(join(path, 'outcome.json')).catch((error: LatheError) => {
+    if (isGone(error.cause)) return undefined
+    throw error
+  })
+  if (stored === undefined) return undefined
+  const { of, outcome } = stored as Stored
   if (!isDeepStrictEqual(of, measuredOf(scale, columns))) return undefined
   return { ...outcome, sweep: outcome.sweep.map((e) => ({ ...e, loss: e.loss ?? Number.NaN })) }
 }

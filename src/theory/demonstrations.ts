@@ -68,6 +68,13 @@ const whole = ({ instances, exact, loops, sizes, smallestGap }: Check) => {
   return { instances, exact, loops, sizes, measured: { smallestGap }, parts: [], notes: [softmaxGap(smallestGap)] }
 }
 
+/** Of a picture with a line for what is given and one for every loop, the loops that were run. */
+const upTo = (picture: string, { loops }: LoopedOptions): string =>
+  picture
+    .split('\n')
+    .slice(0, loops === undefined ? undefined : loops + 1)
+    .join('\n')
+
 /** Theorem 5.1. Throws the LatheErrors of `groupComposition`. */
 export async function demonstrateGroup(group: Group, n: number, options: LoopedOptions): Promise<Demonstration> {
   const construction = groupComposition(group, n)
@@ -76,7 +83,7 @@ export async function demonstrateGroup(group: Group, n: number, options: LoopedO
     model: construction.model,
     task: construction.task,
     ...whole(await checkConstruction(construction, options)),
-    picture: await groupPicture(construction, options),
+    picture: upTo(await groupPicture(construction, options), options),
   }
 }
 
@@ -89,7 +96,7 @@ export async function demonstrateHops(settings: PHopSettings, options: LoopedOpt
     model: construction.model,
     task: construction.task,
     ...whole(await checkConstruction(construction, options)),
-    picture: await hopPicture(settings, construction, options),
+    picture: upTo(await hopPicture(settings, construction, options), options),
   }
 }
 

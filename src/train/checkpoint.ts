@@ -134,7 +134,8 @@ export async function loadCheckpoint(run: RunFolder, step?: number): Promise<Loa
       warnings.push(`checkpoint of step ${found} is damaged: ${error.message}`)
     }
   }
-  throw new LatheError(`${run.path} has no whole checkpoint: ${warnings.join('; ')}`)
+  const what = step === undefined ? 'has no whole checkpoint' : `has no whole checkpoint of step ${step}`
+  throw new LatheError(`${run.path} ${what}: ${warnings.join('; ')}`)
 }
 
 const hasGone = (path: string): Promise<boolean> => nodeFs.stat(path).then(() => false, isGone)

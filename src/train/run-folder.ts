@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import * as nodeFs from 'node:fs/promises'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type FileSystem, flushFolder, ioReason, replaceFile } from '../files/durable-file.ts'
+import { type FileSystem, flushFolder, ioReason, isGone, replaceFile } from '../files/durable-file.ts'
 import { readJsonFile } from '../files/json-file.ts'
 import { defineRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
@@ -100,11 +100,18 @@ export async function openRun(path: string): Promise<Run> {
   if (found === undefined) throw new LatheError(`${path} is no run: there is no such folder`)
   if (!found.isDirectory()) throw new LatheError(`${path} is no run: it is a file`)
   for (const name of ['recipe.json', 'env.json']) {
-    const isThere = await stat(join(path, name)).catch(() => undefined)
-    if (isThere === undefined) throw new LatheError(`${path} is no run: it has no ${name}`)
+    await stat(join(path, name)).catch((error) => {
+      throw new LatheError(
+        isGone(error)
+          ? `${path} is no run: it has no ${name}`
+          : `${join(path, name)}: cannot read it: ${ioReason(error)}`,
+      )
+    })
   }
   const recipe = await readJsonFile(join(path, 'recipe.json'))
-  const environment = (await readJsonFile(join(path, 'env.json'))) as Environment
+  const environment = (await readJsonFile(join(path, 'env.json'))) as Environment | null
+  if (typeof environment?.executor !== 'string')
+    throw new LatheError(`${join(path, 'env.json')}: executor is missing: it says what the run computes with`)
   try {
     return { path, recipe: resolveRecipe(defineRecipe(recipe as Recipe)), environment }
   } catch (error) {

@@ -39,6 +39,9 @@ export function nativeVariants(): string[] {
     .map((v) => v.name)
 }
 
+/** What `LATHE_ISA` asks for; set to nothing is not set. */
+const askedIsa = (): string | undefined => process.env.LATHE_ISA || undefined
+
 /** The variant to use: the best one, or the one asked for (`LATHE_ISA`), which this CPU must have. */
 function chooseVariant(addon: Addon, wanted: string | undefined): string {
   const all = addon.variants()
@@ -69,8 +72,8 @@ class NativeExecutable implements Executable {
     private readonly device: Handle,
     options: { variant: string; precision: Precision; groups: number; timed: boolean },
   ) {
-    checkProgram(program)
     const { variant, precision, groups } = options
+    checkProgram(program, groups)
     const lowered = lowerToSteps(program)
     const placed = place(program, lowered)
     const { arenaBytes, together } = placed
@@ -143,7 +146,7 @@ async function bestRate(rounds: number, attempt: (out: Float64Array) => Promise<
  */
 export async function nativePeak(precision: Precision, threads: number): Promise<number | undefined> {
   const addon = loadAddon()
-  const variant = chooseVariant(addon, process.env.LATHE_ISA)
+  const variant = chooseVariant(addon, askedIsa())
   const device = addon.device(threads)
   const best = await bestRate(1_000_000, (out) => addon.peak(device, variant, Number(precision === 'bf16'), out))
   return best > 0 ? best : undefined
@@ -152,7 +155,7 @@ export async function nativePeak(precision: Precision, threads: number): Promise
 /** Bytes a second that `threads` threads read together, each `kib` KiB of its own again and again. */
 export async function nativeReadRate(kib: number, threads: number): Promise<number> {
   const addon = loadAddon()
-  const variant = chooseVariant(addon, process.env.LATHE_ISA)
+  const variant = chooseVariant(addon, askedIsa())
   const device = addon.device(threads)
   return bestRate(Math.ceil(2 ** 20 / kib), (out) => addon.read(device, variant, kib, out))
 }
@@ -181,7 +184,7 @@ const multipliesBf16 = ['amx', 'avx512bf16']
 /** The executor of choice on a machine where the addon is built. Throws a LatheError for what the CPU does not have. */
 export function nativeExecutor(options: NativeOptions = {}): Executor {
   const addon = loadAddon()
-  const variant = chooseVariant(addon, options.isa ?? process.env.LATHE_ISA)
+  const variant = chooseVariant(addon, options.isa ?? askedIsa())
   const precision = options.precision ?? (multipliesBf16.includes(variant) ? 'bf16' : 'f32')
   const threads = options.threads ?? availableParallelism()
   if (!Number.isInteger(threads) || threads < 1) throw new LatheError(`threads must be 1 or more, not ${threads}`)

@@ -36,7 +36,7 @@ class ReferenceExecutable implements Executable {
     private readonly precision: Precision,
     private readonly groups: number,
   ) {
-    checkProgram(program)
+    checkProgram(program, groups)
     const print = () => `reference: every instruction of ${program.name} in turn, ${groups} groups`
     this.schedule = { executor: 'reference', arenaBytes: 0, groups, print }
     this.sums = Array.from(
