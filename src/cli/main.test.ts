@@ -165,9 +165,9 @@ it.runIf(existsSync('/dev/full'))('a full disk under the output is told in one l
 
 describe('eval', () => {
   it('measures at any number of loops', async () => {
-    const { stdout } = await call(['eval', run, '--loops', '1,3', '--samples', '16', '--json'])
-    const { rows, trainedPlan } = JSON.parse(stdout)
-    expect(trainedPlan).toBe('1x2')
+    const { stdout } = await call(['eval', run, '--loops', '1,3', '--samples', '16', '--seed', '5', '--json'])
+    const { rows, trainedPlan, seed, sampleSeed } = JSON.parse(stdout)
+    expect([trainedPlan, seed, sampleSeed]).toEqual(['1x2', 0, 5])
     expect(rows).toMatchObject([
       { plan: '1', loops: 1, effectiveDepth: 1, samples: 16, steps: 12, run },
       { plan: '1x3', loops: 3, effectiveDepth: 3, samples: 16, steps: 12, run },

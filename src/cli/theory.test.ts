@@ -77,9 +77,11 @@ describe('lathe theory', () => {
   })
 
   it('runs other loops than the theorem asks for', async () => {
-    const { rc, out } = await call('phop', '--p', '8', '--n', '32', '--instances', '20', '--loops', '4', '--json')
+    const flags = ['--p', '8', '--n', '32', '--instances', '20', '--loops', '4']
+    const { rc, out } = await call('phop', ...flags, '--json')
     expect(JSON.parse(out)).toMatchObject({ instances: 20, exact: 0, loops: 4 })
     expect(rc).toBe(0)
+    expect((await call('phop', ...flags)).out.match(/^loop \d/gm)).toEqual(['loop 1', 'loop 2', 'loop 3', 'loop 4'])
   })
 
   it('fails where instances do, such as in bf16 with too frequent a letter', async () => {

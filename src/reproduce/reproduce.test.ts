@@ -127,6 +127,14 @@ describe('reproduce', () => {
     expect(summary.rows[0].cells['p = 2'].values).toHaveLength(1)
   }, 120_000)
 
+  it('names an outcome that is no JSON, and makes nothing in its place', async () => {
+    const { results } = await make('runs')
+    const path = join(results[0].cell.path, 'outcome.json')
+    await writeFile(path, '<<<<<<< HEAD\n')
+    await expect(make('runs')).rejects.toThrow(`${path}: it is no JSON`)
+    expect(await readFile(path, 'utf8')).toBe('<<<<<<< HEAD\n')
+  }, 120_000)
+
   it('sweeps looped plans alone, at 1 … 4 L loops', async () => {
     const { summary } = await make('runs')
     expect(summary.rows.map(({ sweeps }) => sweeps[0].map(({ loops }) => loops))).toEqual([[], [], [1, 2, 3, 4, 6, 8]])

@@ -87,6 +87,12 @@ describe('the default name', () => {
 })
 
 describe('openRun', () => {
+  it('says where the environment is none', async () => {
+    const { path } = await createRun(recipe, machine, { path: join(folder, 'run') })
+    await writeFile(join(path, 'env.json'), 'null')
+    await expect(openRun(path)).rejects.toThrow(`${join(path, 'env.json')}: executor is missing`)
+  })
+
   it('says what is missing', async () => {
     const path = join(folder, 'run')
     await expect(openRun(path)).rejects.toThrow(new LatheError(`${path} is no run: there is no such folder`))
