@@ -113,7 +113,7 @@ describe('the sizes', () => {
       nHeads: 2,
       vocabulary: order + 1,
     }
-    expect(model.config).toMatchObject({ ...published, plan: `1x${T}` })
+    expect(model.config).toMatchObject({ ...published, plan: T === 1 ? '1' : `1x${T}` })
     expect(plan.effectiveDepth).toBe(T)
     expect(vocabulary.length).toBe(order + 1)
     for (const size of Object.values(sizes))

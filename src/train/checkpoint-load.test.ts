@@ -84,7 +84,9 @@ describe('loadCheckpoint', () => {
       expect(loaded.warnings).toHaveLength(1)
       expect(loaded.warnings[0]).toContain(`checkpoint of step 20 is damaged: ${path}`)
     }
-    await expect(loadCheckpoint(run, 20)).rejects.toThrow(`${run.path} has no whole checkpoint: checkpoint of step 20`)
+    await expect(loadCheckpoint(run, 20)).rejects.toThrow(
+      `${run.path} has no whole checkpoint of step 20: checkpoint of step 20`,
+    )
   })
 
   it.each(files)('sees any changed byte of %s', async (name) => {
