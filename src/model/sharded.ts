@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ioReason } from '../files/durable-file.ts'
+import { ioReason, isGone } from '../files/durable-file.ts'
 import { StrictJsonError, StrictJsonScanner } from '../files/strict-json-scanner.ts'
 import { readSafetensors, type Safetensors } from './safetensors.ts'
 import { quoteName, SafetensorsError } from './safetensors-header.ts'
@@ -41,7 +41,7 @@ export async function readModelTensors(folder: string): Promise<ModelTensors> {
 function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
-    (error) => error.code !== 'ENOENT', // what cannot be looked at is not passed over
+    (error) => !isGone(error), // what cannot be looked at is not passed over
   )
 }
 

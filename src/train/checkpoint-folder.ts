@@ -34,7 +34,7 @@ export async function commitFolder(temporary: string, final: string, fs: FileSys
   const replaces = await fs.rename(final, aside).then(
     () => true,
     (error) => {
-      if (error.code === 'ENOENT') return false
+      if (isGone(error)) return false
       throw error
     },
   )

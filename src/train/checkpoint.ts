@@ -85,7 +85,7 @@ async function makeRoot(run: RunFolder, fs: FileSystem) {
 async function flushLogs(run: RunFolder, fs: FileSystem) {
   for (const path of [metricsPath(run), timingPath(run)]) {
     const handle = await fs.open(path, 'r').catch((error) => {
-      if (error.code === 'ENOENT') return undefined
+      if (isGone(error)) return undefined
       throw error
     })
     try {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { ioReason } from '../files/durable-file.ts'
+import { ioReason, isGone } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 
 /** Who trains a run. */
@@ -106,5 +106,5 @@ async function beginOf(pid: number): Promise<string> {
 }
 
 function gone(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
+  if (!isGone(error)) throw error
 }

@@ -137,7 +137,7 @@ const isRun = (path: string): Promise<boolean> =>
 /** Every run in a folder, and how many stand one folder deeper. A folder that does not exist holds none. */
 export async function listRuns(folder: string): Promise<Runs> {
   const names = await readdir(folder).catch((error) => {
-    if (error.code === 'ENOENT') return []
+    if (isGone(error)) return []
     throw new LatheError(`${folder}: cannot list it: ${ioReason(error)}`)
   })
   const folders: Runs['folders'] = []

@@ -1,5 +1,5 @@
 import { open, readFile } from 'node:fs/promises'
-import { ioReason } from '../files/durable-file.ts'
+import { ioReason, isGone } from '../files/durable-file.ts'
 import { LatheError } from '../settings/error.ts'
 
 /** A line of `metrics.jsonl` or `timing.jsonl`: what was seen at a step. Numbers are finite. */
@@ -70,7 +70,7 @@ interface Line {
 
 async function parseLog(path: string): Promise<{ lines: Line[]; bytes: number }> {
   const content = await readFile(path).catch((error) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0)
+    if (isGone(error)) return Buffer.alloc(0)
     throw new LatheError(`${path}: cannot read it: ${ioReason(error)}`)
   })
   const lines: Line[] = []
