@@ -29,15 +29,15 @@ export function sanfordPaper(): Recipe {
   })
 }
 
-/** The same in a tenth of the updates at twenty times the rate; both are ours. */
+/** The same in a twentieth of the updates, with Muon in place of AdamW; both are ours. */
 export function sanfordLaptop(): Recipe {
   return defineRecipe({
     ...sanfordPaper(),
     name: 'sanford-laptop',
-    steps: 10_000,
-    optimizer: { name: 'adamw', lr: 2e-3 },
+    steps: 5000,
+    optimizer: { name: 'muon' },
     schedule: { name: 'linear', warmup: 500 },
-    evaluate: { every: 1000, samples: 512 },
-    checkpoint: { every: 500, keep: 1 },
+    evaluate: { every: 500, samples: 512 },
+    checkpoint: { every: 250, keep: 1 },
   })
 }

@@ -30,7 +30,7 @@ export const sanfordTable: PublishedTable = {
   scales: {
     laptop: () =>
       scale(sanfordLaptop(), [
-        'Laptop scale: a tenth of the updates at twenty times the learning rate; clipping, betas and the initial weights at the ends of residual branches are ours.',
+        'Laptop scale: a twentieth of the updates, with Muon in place of AdamW; clipping and the initial weights at the ends of residual branches are ours, too.',
       ]),
     paper: () =>
       scale(sanfordPaper(), [
