@@ -60,9 +60,9 @@ export function phopLaptop(p: 4 | 8): Recipe {
     description: `p-hop induction, ${p} hops in 64 letters: the paper's table at a size for two cores`,
     task: { name: 'phop', n: 64, p, loss: 'every' },
     model: { plan: '1x6', dModel: 64, nHeads: 4, dFf: 256, positions: 'rope' },
-    steps: 8000,
+    steps: 5000,
     batch: 32,
-    optimizer: { name: 'adamw', lr: 3e-3 },
+    optimizer: { name: 'muon' },
     evaluate: { every: 250, samples: 512, loops: [1], target: 0.99 },
     checkpoint: { every: 500, keep: 1 },
   })

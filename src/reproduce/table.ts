@@ -62,8 +62,8 @@ export const unstated =
   'without scaling by the size of the parameters'
 
 /** The same of a laptop scale, whose optimizer is ours altogether. */
-export const laptopChoices =
-  'Ours besides: AdamW instead of Adafactor with its rate, batch and updates; and, as the paper does not state them, ' +
+export const laptopChoices = (optimizer: 'AdamW' | 'Muon') =>
+  `Ours besides: ${optimizer} instead of Adafactor with its rate, batch and updates; and, as the paper does not state them, ` +
   'warmup, norm, activation, initialisation and clipping.'
 
 /** The paper's cell for a row and column of ours, if there is one. */
