@@ -9,23 +9,24 @@ export function findings(summary: Summary): string[] {
   return looped.length > 0 ? looped.flatMap((row) => comparison(summary, row)) : depthFindings(summary)
 }
 
-/** Of plain plans alone: in which columns every deeper row is better. */
+/** Of plain plans alone: in which columns a deeper row is better than the one before it. */
 function depthFindings({ table, scale, rows }: Summary): string[] {
   const byDepth = rows.toSorted((a, b) => a.effectiveDepth - b.effectiveDepth)
   if (byDepth.length < 2) return []
-  const gains = (title: string) =>
-    byDepth.slice(1).map((row, i) => {
-      const [deep, shallow] = [row, byDepth[i]].map(({ cells }) => cells[title]?.mean ?? Number.NaN)
-      return table.measure === 'error' ? shallow - deep : deep - shallow
-    })
-  const better = (title: string) => gains(title).every((gain) => gain > 0)
-  const level = (title: string) => gains(title).every((gain) => Math.abs(gain) < 0.0005) // as it is printed
+  const level = 0.0005 // half of the last digit that is printed
+  const kindOf = (title: string) => {
+    const means = byDepth.flatMap(({ cells }) => cells[title]?.mean ?? [])
+    const gains = means.slice(1).map((mean, i) => (table.measure === 'error' ? means[i] - mean : mean - means[i]))
+    if (gains.every((gain) => Math.abs(gain) < level)) return 'level'
+    if (gains.every((gain) => gain >= level)) return 'better'
+    return gains.every((gain) => gain > -level) ? 'better or level' : 'worse'
+  }
   const titles = scale.columns.map(({ title }) => title)
-  const rest = titles.filter((title) => !better(title) && !level(title))
-  const list = (some: readonly string[]) => (some.length > 0 ? some.join(', ') : 'none')
+  const list = (kind: ReturnType<typeof kindOf>) =>
+    titles.filter((title) => kindOf(title) === kind).join(', ') || 'none'
   return [
-    `From depth ${byDepth[0].effectiveDepth} to ${byDepth.at(-1)!.effectiveDepth}, every deeper row is better at: ` +
-      `${list(titles.filter(better))}; level at: ${list(titles.filter(level))}; not at: ${list(rest)}.`,
+    `From depth ${byDepth[0].effectiveDepth} to ${byDepth.at(-1)!.effectiveDepth}, every deeper row is better at: ${list('better')}; ` +
+      `better or level at: ${list('better or level')}; all level at: ${list('level')}; one or more worse at: ${list('worse')}.`,
   ]
 }
 

@@ -145,13 +145,20 @@ describe('the sentences', () => {
       cell: { ...result.cell, row: plain.rows[result.cell.row.plan === '4' ? 0 : 1] },
     }))
     expect(findings(summarize(table, plain, rows))).toEqual([
-      'From depth 1 to 4, every deeper row is better at: p = 2; level at: none; not at: none.',
+      'From depth 1 to 4, every deeper row is better at: p = 2; better or level at: none; all level at: none; one or more worse at: none.',
     ])
     expect(findings(summarize({ ...table, measure: 'error' }, plain, rows))[0]).toContain('better at: p = 2;')
     const reversed = rows.map((result, i) => ({ ...result, outcome: rows[rows.length - 1 - i].outcome }))
-    expect(findings(summarize(table, plain, reversed))[0]).toContain('better at: none; level at: none; not at: p = 2.')
+    expect(findings(summarize(table, plain, reversed))[0]).toContain('all level at: none; one or more worse at: p = 2.')
     const same = rows.map((result) => ({ ...result, outcome: rows[0].outcome }))
-    expect(findings(summarize(table, plain, same))[0]).toContain('better at: none; level at: p = 2; not at: none.')
+    expect(findings(summarize(table, plain, same))[0]).toContain('all level at: p = 2; one or more worse at: none.')
+    const solved = { ...plain, rows: [{ plan: '8' }, ...plain.rows] }
+    const asDeep = rows.filter(({ cell }) => cell.row.plan === '4')
+    const deeper = asDeep.map((result) => ({ ...result, cell: { ...result.cell, row: solved.rows[0] } }))
+    const found = findings(summarize(table, solved, [...deeper, ...rows]))
+    expect(found).toEqual([
+      'From depth 1 to 8, every deeper row is better at: none; better or level at: p = 2; all level at: none; one or more worse at: none.',
+    ])
   })
 
   it.each([
