@@ -2,12 +2,13 @@ import { type Recipe, sanfordLaptop, sanfordPaper } from '../recipes/index.ts'
 import type { PublishedTable, Scale } from './table.ts'
 
 const hops = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16]
+const titleOf = (h: number) => (h === 1 ? '1 hop' : `${h} hops`)
 
 const scale = (model: Recipe, notes: readonly string[]): Scale => ({
   notes: [...notes, 'Error: the share of wrong letters over the positions with a defined hop.'],
   rows: ['2', '3', '4', '5', '6'].map((plan) => ({ plan })),
   models: [model],
-  columns: hops.map((h) => ({ title: `${h} hops`, model: 0, task: { ...model.task, only: h } })),
+  columns: hops.map((h) => ({ title: titleOf(h), model: 0, task: { ...model.task, only: h } })),
   samples: 100,
 })
 
@@ -18,7 +19,7 @@ export const sanfordTable: PublishedTable = {
   source: 'Sanford et al. 2024 (arXiv 2402.09268), errors of the repository chsanford/hop-induction-heads, 4 heads',
   measure: 'error',
   published: {
-    columns: hops.map((h) => `${h} hops`),
+    columns: hops.map(titleOf),
     rows: {
       '2': [0, 0.01, 0.14, 0.346, 0.423, 0.543, 0.588, 0.616, 0.658, 0.692, 0.72, 0.73, 0.737],
       '3': [0, 0.003, 0.008, 0.048, 0.15, 0.277, 0.359, 0.422, 0.456, 0.574, 0.644, 0.672, 0.706],
