@@ -47,7 +47,7 @@ export const igsmTable: PublishedTable = {
           'Laptop scale: trained on problems of 4 to 7 definitions, measured on those of 5 to 7, the ones with four steps and ' +
             'more, of some two dozen solution templates that are held out, the same for every seed; one name in a definition, one definition that is not needed, 8 letters, a name a token, at most 128 tokens; ' +
             'width 64 instead of 128.',
-          laptopChoices('AdamW'),
+          laptopChoices(igsmLaptop()),
           'Seeds after the first train `8`, `1` and `1x8` alone.',
         ],
         2048,

@@ -28,7 +28,7 @@ export const phopTable: PublishedTable = {
         'Laptop scale: 64 letters instead of 256, p = 4 and 8 instead of 16 and 32, width 64 and 4 heads instead of 128 and 8.',
         'The loss is at every position with p hops, which is learned far faster; where the paper takes it, and how it places ' +
           'the hops, is not stated.',
-        laptopChoices('Muon'),
+        laptopChoices(phopLaptop(4)),
       ],
       rows,
       models: [phopLaptop(4), phopLaptop(8)],

@@ -62,9 +62,11 @@ export const unstated =
   'without scaling by the size of the parameters'
 
 /** The same of a laptop scale, whose optimizer is ours altogether. */
-export const laptopChoices = (optimizer: 'AdamW' | 'Muon') =>
-  `Ours besides: ${optimizer} instead of Adafactor with its rate, batch and updates; and, as the paper does not state them, ` +
-  'warmup, norm, activation, initialisation and clipping.'
+export const laptopChoices = ({ optimizer }: Recipe) =>
+  `Ours besides: ${optimizerNames[optimizer.name]} instead of Adafactor with its rate, batch and updates; and, as the ` +
+  'paper does not state them, warmup, norm, activation, initialisation and clipping.'
+
+const optimizerNames = { adamw: 'AdamW', adafactor: 'Adafactor', muon: 'Muon' }
 
 /** The paper's cell for a row and column of ours, if there is one. */
 export function publishedCell({ published }: PublishedTable, row: Row, column: Column): number | undefined {
