@@ -249,6 +249,15 @@ describe('the page', () => {
     )
   })
 
+  it('says which of them had changes that were not committed', () => {
+    const changed = seen.map((result, i) => ({
+      ...result,
+      environment: { ...result.environment, uncommitted: i === 0 },
+    }))
+    const { markdown } = markdownReport(summarize(table, scale, changed), provenance, 'mine')
+    expect(markdown).toContain('Trained at commits 0123456 with changes not committed, 0123456; on')
+  })
+
   it('has the table, a figure a column and one of the loops', () => {
     const page = htmlPage(summarize(table, scale, seen), provenance)
     expect(page.match(/<svg/g)).toHaveLength(2)

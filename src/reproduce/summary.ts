@@ -87,7 +87,7 @@ export function summarize(
     rows,
     trainings: { done: results.length, of },
     target: oneOf(results.map(({ cell }) => cell.recipe.evaluate.target)),
-    commits: distinct(environments.map(({ commit, lathe }) => commit?.slice(0, 7) ?? `of release ${lathe}`)),
+    commits: distinct(environments.map(codeText)),
     machines: distinct(environments.map(machineText)),
     chances: scale.models.map(({ task }) => createTask(task).chance),
     levels: Object.fromEntries(levels),
@@ -175,6 +175,9 @@ export const commonSeeds = (cells: readonly Measured[]): number[] =>
 const oneOf = <T>(values: readonly T[]): T | undefined => (new Set(values).size === 1 ? values[0] : undefined)
 
 const distinct = <T>(values: readonly T[]) => [...new Set(values)]
+
+const codeText = ({ commit, uncommitted, lathe }: Environment) =>
+  commit ? `${commit.slice(0, 7)}${uncommitted ? ' with changes not committed' : ''}` : `of release ${lathe}`
 
 const machineText = ({ cpu, executor, isa, precision, threads }: Environment) =>
   `${cpu}, ${executor} ${isa}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`

@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { checkedOutCommit, describeEnvironment } from './environment.ts'
+import { checkedOutCommit, describeEnvironment, hasUncommittedChanges } from './environment.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -45,6 +46,29 @@ describe('checkedOutCommit', () => {
     await put('.git/HEAD', commit)
     await mkdir(join(folder, 'node_modules/lathe'), { recursive: true })
     expect(await checkedOutCommit(join(folder, 'node_modules/lathe'))).toBeNull()
+  })
+})
+
+describe('hasUncommittedChanges', () => {
+  const git = (...command: string[]) => execFileSync('git', ['-C', folder, ...command], { stdio: 'ignore' })
+
+  it('looks at tracked files, staged or not', async () => {
+    git('init')
+    await put('tracked', 'as it was')
+    git('add', '.')
+    git('-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-m', 'first')
+    expect(await hasUncommittedChanges(folder)).toBe(false)
+    await put('untracked', 'new')
+    expect(await hasUncommittedChanges(folder)).toBe(false)
+    await put('tracked', 'changed')
+    expect(await hasUncommittedChanges(folder)).toBe(true)
+    git('add', '.')
+    expect(await hasUncommittedChanges(folder)).toBe(true)
+  })
+
+  it('is null where git has nothing to say', async () => {
+    expect(await hasUncommittedChanges(join(folder, 'missing'))).toBeNull()
+    expect(await hasUncommittedChanges(folder)).toBeNull()
   })
 })
 

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 /** What a run was given to compute with. */
 export interface Machine {
@@ -17,6 +19,8 @@ export interface Environment extends Machine {
   readonly lathe: string
   /** Of the checkout that Lathe ran from; null when it was installed as a package. */
   readonly commit: string | null
+  /** Whether tracked files there differed from the commit; null where git cannot say, absent in older runs. */
+  readonly uncommitted?: boolean | null
   readonly node: string
   readonly platform: string
   readonly cpu: string
@@ -31,9 +35,11 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
 export async function describeEnvironment(machine: Machine): Promise<Environment> {
   const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
   const cores = cpus()
+  const commit = await checkedOutCommit(packageRoot)
   return {
     lathe: version,
-    commit: await checkedOutCommit(packageRoot),
+    commit,
+    uncommitted: commit === null ? null : await hasUncommittedChanges(packageRoot),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     cpu: cores[0]?.model.trim() ?? 'unknown',
@@ -55,6 +61,14 @@ export async function checkedOutCommit(root: string): Promise<string | null> {
   const packed = (await textOf(join(common, 'packed-refs'))) ?? ''
   const line = packed.split('\n').find((entry) => entry.endsWith(` ${name}`))
   return (await textOf(join(common, name))) ?? line?.split(' ')[0] ?? null
+}
+
+/** Whether tracked files of the checkout at `root` differ from its commit; null where git cannot say. */
+export async function hasUncommittedChanges(root: string): Promise<boolean | null> {
+  return promisify(execFile)('git', ['status', '--porcelain', '--untracked-files=no'], { cwd: root }).then(
+    ({ stdout }) => stdout !== '',
+    () => null,
+  )
 }
 
 async function textOf(path: string): Promise<string | null> {
