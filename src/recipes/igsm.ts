@@ -41,7 +41,7 @@ export function igsmLaptop(): Recipe {
       steps: 'full',
     },
     model: { plan: '1x8', dModel: 64, nHeads: 8, dHead: 16, dFf: 256, positions: 'rope' },
-    steps: 8000,
+    steps: 12_000,
     batch: 32,
     optimizer: { name: 'adamw', lr: 3e-3 },
     evaluate: { every: 500, samples: 512, loops: [1], target: 0.98 },
