@@ -53,15 +53,17 @@ describe('hasUncommittedChanges', () => {
   const hasGit = spawnSync('git', ['--version']).status === 0
   const git = (...command: string[]) => execFileSync('git', ['-C', folder, ...command], { stdio: 'ignore' })
 
-  it.skipIf(!hasGit)('looks at tracked files, staged or not', async () => {
+  it.skipIf(!hasGit)('looks at tracked code, staged or not', async () => {
     git('init')
-    await put('tracked', 'as it was')
+    await put('src/tracked.ts', 'as it was')
+    await put('README.md', 'as it was')
     git('add', '.')
     git('-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-m', 'first')
     expect(await hasUncommittedChanges(folder)).toBe(false)
-    await put('untracked', 'new')
+    await put('src/untracked.ts', 'new')
+    await put('README.md', 'changed')
     expect(await hasUncommittedChanges(folder)).toBe(false)
-    await put('tracked', 'changed')
+    await put('src/tracked.ts', 'changed')
     expect(await hasUncommittedChanges(folder)).toBe(true)
     git('add', '.')
     expect(await hasUncommittedChanges(folder)).toBe(true)

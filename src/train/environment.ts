@@ -19,7 +19,7 @@ export interface Environment extends Machine {
   readonly lathe: string
   /** Of the checkout that Lathe ran from; null when it was installed as a package. */
   readonly commit: string | null
-  /** Whether tracked files there differed from the commit; null where git cannot say, absent in older runs. */
+  /** Whether its code differed from the commit; null where git cannot say, absent in older runs. */
   readonly uncommitted?: boolean | null
   readonly node: string
   readonly platform: string
@@ -63,9 +63,14 @@ export async function checkedOutCommit(root: string): Promise<string | null> {
   return (await textOf(join(common, name))) ?? line?.split(' ')[0] ?? null
 }
 
-/** Whether tracked files of the checkout at `root` differ from its commit; null where git cannot say. */
+// What decides what a run computes.
+const codePaths = ['bin', 'native', 'package-lock.json', 'src']
+
+/** Whether the tracked code of the checkout at `root` differs from its commit; null where git cannot say. */
 export async function hasUncommittedChanges(root: string): Promise<boolean | null> {
-  return promisify(execFile)('git', ['status', '--porcelain', '--untracked-files=no'], { cwd: root }).then(
+  return promisify(execFile)('git', ['status', '--porcelain', '--untracked-files=no', '--', ...codePaths], {
+    cwd: root,
+  }).then(
     ({ stdout }) => stdout !== '',
     () => null,
   )
