@@ -68,9 +68,9 @@ const codePaths = ['bin', 'native', 'package-lock.json', 'src']
 
 /** Whether the tracked code of the checkout at `root` differs from its commit; null where git cannot say. */
 export async function hasUncommittedChanges(root: string): Promise<boolean | null> {
-  return promisify(execFile)('git', ['status', '--porcelain', '--untracked-files=no', '--', ...codePaths], {
-    cwd: root,
-  }).then(
+  // Without optional locks: trainings that start together must not disturb each other, or a commit.
+  const status = ['--no-optional-locks', 'status', '--porcelain', '--untracked-files=no', '--', ...codePaths]
+  return promisify(execFile)('git', status, { cwd: root }).then(
     ({ stdout }) => stdout !== '',
     () => null,
   )
