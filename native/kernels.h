@@ -63,9 +63,14 @@ struct Attention {
   const int32_t* segments;   // [S] or null: query i sees key j only when segments[start + i] == segments[j]
   const float *q, *k, *v;    // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue]
   int64_t ldq, ldk, ldv;
-  const float* out;          // [T, H*dHeadValue], ld = H*dHeadValue (written by attention, read by attentionGrad)
-  const float* lse;          // [H, T] log-sum-exp of the scaled scores (likewise)
+  // What attention writes and attentionGrad reads. Attention leaves out lse and weights where they are null; its
+  // gradient takes the weights where there are any, else makes them again from lse.
+  float* out;      // [T, H*dHeadValue], ld = H*dHeadValue
+  float* lse;      // [H, T] log-sum-exp of the scaled scores
+  float* weights;  // [H, T, weightsStep(S)] softmax of the scaled scores; unsaid after the last key that a row sees
 };
+// Elements from one row of weights to the next.
+constexpr int64_t weightsStep(int64_t S) { return (S + 15) / 16 * 16; }
 
 struct AttentionGrad {
   const float* dout;  // [T, H*dHeadValue]

@@ -1,4 +1,4 @@
-// Attention, head by head over blocks of queries; the scores of a block are all that is ever held.
+// Attention, head by head over blocks of queries; the scores of a block are all that is held, unless weights are kept.
 #include "attention.h"
 
 #include "rows.h"
@@ -73,39 +73,38 @@ void weigh(int64_t n, int64_t dHead, const float* weights, const float* v, int64
 
 }  // namespace
 
-int64_t scoreBlock(Precision precision, const Attention& s, const TurnedHead& head, const void* packedKeys, int64_t i0,
-                   int64_t rows, float* scores, int64_t ld, Scratch& scratch) {
-  const int64_t n = keysSeen(s, i0 + rows - 1);
-  multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKeys, s.dHead}, scores, ld, false,
-           scratch);
+void scoreBlock(Precision precision, const Attention& s, const TurnedHead& head, const void* packedKeys, int64_t i0,
+                int64_t rows, float* scores, int64_t ld, Scratch& scratch) {
+  multiply(precision, rows, mostKeysSeen(s, i0, rows), s.dHead, {head.q + i0 * head.ldq, head.ldq, 1},
+           {packedKeys, s.dHead}, scores, ld, false, scratch);
   finishScores(s, i0, rows, scores, ld);
-  return n;
 }
 
 namespace {
 
-// One head's attention: out has ldo elements a row, tops and totals one a query. The keys of `head` are loaded.
+// One head's attention: out has ldo elements a row, tops and totals one a query. The keys of `head` are loaded. Scores
+// are those of a block of queries; weights are those of all, or null. Both have ld elements a row.
 struct Head {
   const TurnedHead& turned;
   const float* v;
-  float *out, *tops, *totals;
-  int64_t ldo;
+  float *out, *tops, *totals, *scores, *weights;
+  int64_t ldo, ld;
 };
 
 template <bool kRound>
-void attendFew(const Attention& s, const Head& h, float* scores, int64_t ld) {
+void attendFew(const Attention& s, const Head& h) {
   for (int64_t i = 0; i < s.T; ++i) {
     const int64_t n = keysSeen(s, i);
-    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, scores);
-    finishScores(s, i, 1, scores, ld);
-    const RowSum row = softmaxRow(wholeKeysSeen(s, i), scores, scores);
+    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, h.scores);
+    finishScores(s, i, 1, h.scores, h.ld);
+    const RowSum row = softmaxRow(wholeKeysSeen(s, i), h.scores, h.scores);
     h.tops[i] = row.top;
     h.totals[i] = row.total;
-    weigh<kRound>(n, s.dHeadValue, scores, h.v, s.ldv, h.out + i * h.ldo);
+    weigh<kRound>(n, s.dHeadValue, h.scores, h.v, s.ldv, h.out + i * h.ldo);
   }
 }
 
-void attendBlocks(Precision precision, const Attention& s, const Head& h, float* scores, int64_t ld, Scratch& scratch) {
+void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratch& scratch) {
   Scratch::Frame frame(scratch);
   const int64_t keys = keysOf(s);
   void* packedK = scratch.take(packedBytes(precision, s.dHead, keys));
@@ -114,15 +113,18 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, float*
   pack(precision, keys, s.dHeadValue, {h.v, s.ldv, 1}, packedV);
   for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
     const int64_t rows = least(kQueryBlock, s.T - i0);
-    const int64_t n = scoreBlock(precision, s, h.turned, packedK, i0, rows, scores, ld, scratch);
+    const int64_t n = mostKeysSeen(s, i0, rows);
+    float* weights = h.weights ? h.weights + i0 * h.ld : h.scores;
+    scoreBlock(precision, s, h.turned, packedK, i0, rows, weights, h.ld, scratch);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t seen = wholeKeysSeen(s, i0 + r);
-      const RowSum row = softmaxRow(seen, scores + r * ld, scores + r * ld);
-      clear(roundUp(n, W) - seen, scores + r * ld + seen);
+      const RowSum row = softmaxRow(seen, weights + r * h.ld, weights + r * h.ld);
+      clear(roundUp(n, W) - seen, weights + r * h.ld + seen);
       h.tops[i0 + r] = row.top;
       h.totals[i0 + r] = row.total;
     }
-    multiply(precision, rows, s.dHeadValue, n, {scores, ld, 1}, {packedV, keys}, h.out + i0 * h.ldo, h.ldo, false, scratch);
+    multiply(precision, rows, s.dHeadValue, n, {weights, h.ld, 1}, {packedV, keys}, h.out + i0 * h.ldo, h.ldo, false,
+             scratch);
   }
 }
 
@@ -130,21 +132,21 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, float*
 
 void attention(Precision precision, const Attention& s, Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const int64_t ld = roundUp(keysOf(s), W), ldo = s.nHeads * s.dHeadValue;
+  const int64_t ld = s.weights ? weightsStep(s.S) : roundUp(keysOf(s), W), ldo = s.nHeads * s.dHeadValue;
   TurnedHead head(s, scratch);
-  float* scores = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
+  float* scores = s.weights ? nullptr : scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
   float* tops = scratch.array<float>(static_cast<size_t>(s.T));
   float* totals = scratch.array<float>(static_cast<size_t>(s.T));
-  auto* out = const_cast<float*>(s.out);
-  auto* lse = const_cast<float*>(s.lse);
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
     head.load(h);
-    const Head one = {head, s.v + h * s.dHeadValue, out + h * s.dHeadValue, tops, totals, ldo};
-    if (s.T > kFewQueries) attendBlocks(precision, s, one, scores, ld, scratch);
-    else if (precision == Precision::BF16) attendFew<true>(s, one, scores, ld);
-    else attendFew<false>(s, one, scores, ld);
-    float* own = lse + h * s.T;
+    float* weights = s.weights ? s.weights + h * s.T * ld : nullptr;
+    const Head one = {head, s.v + h * s.dHeadValue, s.out + h * s.dHeadValue, tops, totals, scores, weights, ldo, ld};
+    if (s.T > kFewQueries || weights) attendBlocks(precision, s, one, scratch);
+    else if (precision == Precision::BF16) attendFew<true>(s, one);
+    else attendFew<false>(s, one);
+    if (!s.lse) continue;
+    float* own = s.lse + h * s.T;
     for (int64_t i = 0; i < s.T; i += W)
       storeUpTo(own + i, loadUpTo(tops + i, s.T - i) + logOf(loadUpTo(totals + i, s.T - i)), s.T - i);
   }

@@ -32,10 +32,12 @@ class TurnedHead {
   float *turnedQ_ = nullptr, *turnedK_ = nullptr;
 };
 
-// Scaled scores of query rows [i0, i0 + rows) against packed keys [dHead, keys]; ld is a multiple of W. Returns n, the
-// most keys that any of the rows may see. A row has wholeKeysSeen scores, -inf where a key is not seen; beyond them
-// it is unsaid.
-int64_t scoreBlock(Precision, const Attention&, const TurnedHead&, const void* packedKeys, int64_t i0, int64_t rows,
-                   float* scores, int64_t ld, Scratch&);
+// The most keys that any of query rows [i0, i0 + rows) may see.
+LATHE_INLINE int64_t mostKeysSeen(const Attention& s, int64_t i0, int64_t rows) { return keysSeen(s, i0 + rows - 1); }
+
+// Scaled scores of query rows [i0, i0 + rows) against packed keys [dHead, keys]; ld is a multiple of W. A row has
+// wholeKeysSeen scores, -inf where a key is not seen; beyond them it is unsaid.
+void scoreBlock(Precision, const Attention&, const TurnedHead&, const void* packedKeys, int64_t i0, int64_t rows,
+                float* scores, int64_t ld, Scratch&);
 
 }  // namespace lathe::LATHE_VARIANT

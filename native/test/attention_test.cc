@@ -150,11 +150,20 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
   checkClose(out.data(), right.out.data, allowed, what + ", out");
   checkClose(lse.data(), right.lse.data, allowed, what + ", lse");
 
-  kernels.attentionGrad(precision, s, {dout.data(), widthV, dq.data(), dk.data(), dv.data()}, scratch);
-  checkClose(dv.data(), right.dv.data, allowed, what + ", dv");
-  checkClose(dq.data(), right.dq.data, allowed, what + ", dq", right.squaredDq);
-  checkClose(dk.data(), right.dk.data, allowed, what + ", dk", right.squaredDk);
-
+  const auto checkGrad = [&](const std::string& how) {
+    scratch.reset();
+    kernels.attentionGrad(precision, s, {dout.data(), widthV, dq.data(), dk.data(), dv.data()}, scratch);
+    checkClose(dv.data(), right.dv.data, allowed, what + how + ", dv");
+    checkClose(dq.data(), right.dq.data, allowed, what + how + ", dq", right.squaredDq);
+    checkClose(dk.data(), right.dk.data, allowed, what + how + ", dk", right.squaredDk);
+  };
+  checkGrad("");
+  Floats weights(c.nHeads * c.T * weightsStep(c.S));
+  s.weights = weights.data(), s.lse = nullptr;
+  scratch.reset();
+  kernels.attention(precision, s, scratch);
+  checkClose(out.data(), right.out.data, allowed, what + ", weights kept, out");
+  checkGrad(", weights kept");
   Floats dq2(dq.size()), dk2(dk.size()), dv2(dv.size());
   scratch.reset();
   kernels.attentionGrad(precision, s, {dout.data(), widthV, dq2.data(), dk2.data(), dv2.data()}, scratch);

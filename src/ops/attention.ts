@@ -2,8 +2,8 @@
  * Multi-head attention over one sequence, RoPE inside.
  * Shapes: T queries, S keys, H heads, K key width, V value width.
  */
-import type { Attributes, Tensor } from '../graph/graph.ts'
-import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
+import { type Attributes, addOutput, type Tensor } from '../graph/graph.ts'
+import { sameShape, sizeOf, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type KernelContext, type Op, shapeError } from './op.ts'
 import { rotate } from './rope.ts'
 
@@ -91,6 +91,16 @@ function scores({ S, H, K, q, k, scale, sees }: Prepared, h: number, i: number, 
   }
 }
 
+/** Up to so many bytes of weights of a call are kept for its gradient; more are computed again. Ours. */
+const KEPT_BYTES = 8 * 2 ** 20
+
+/** Weights that the gradient reads, rows of S filled up to whole vectors of 16: what stands there is unsaid. */
+const weightsType = (T: number, S: number, H: number): TensorType => ({
+  shape: [H, T, Math.ceil(S / 16) * 16],
+  dtype: 'f32',
+})
+
+/** Outputs: the mixed values, the log-sum-exp of each row of scores and, where the gradient asks for them, the weights. */
 export const attentionOp: Op = {
   name: 'attention',
   infer(inputs, attributes) {
@@ -103,13 +113,19 @@ export const attentionOp: Op = {
   },
   vjp({ inputs, outputs, cotangents: [ct], attributes }) {
     const [q, k, v, ...extra] = inputs
-    return [...apply(attentionGradOp, [q, k, v, ...outputs, ct!, ...extra], attributes), ...extra.map(() => undefined)]
+    const { T, S, H } = dimensions(inputs, attributes)
+    const [out, lse] = outputs
+    const weights = weightsType(T, S, H)
+    const kept = 4 * sizeOf(weights.shape) <= KEPT_BYTES
+    const known = kept ? (outputs[2] ?? addOutput(out.node, weights)) : lse
+    const grads = apply(attentionGradOp, [q, k, v, out, known, ct!, ...extra], { ...attributes, kept })
+    return [...grads, ...extra.map(() => undefined)]
   },
   flops(inputs, attributes) {
     const { T, S, H, K, V } = dimensions(inputs, attributes)
     return (2 * T * S * H * (K + V)) / (attributes.causal && T === S ? 2 : 1)
   },
-  kernel(inputs, [out, lse], attributes, context) {
+  kernel(inputs, [out, lse, kept], attributes, context) {
     const p = prepare(inputs, 3, attributes, context)
     const { T, S, H, V } = p
     const row = new Float64Array(S)
@@ -120,7 +136,9 @@ export const attentionOp: Op = {
         let total = 0
         for (let j = 0; j < S; j++) total += row[j] = Math.exp(row[j] - most)
         lse.data[h * T + i] = most + Math.log(total)
-        const weights = context.operand(Float32Array.from(row, (w) => w / total))
+        const exact = Float32Array.from(row, (w) => w / total)
+        kept?.data.set(exact, (h * T + i) * kept.shape[2])
+        const weights = context.operand(exact)
         for (let c = 0; c < V; c++) {
           let sum = 0
           for (let j = 0; j < S; j++) if (row[j] !== 0) sum += weights[j] * p.v[(j * H + h) * V + c]
@@ -130,6 +148,7 @@ export const attentionOp: Op = {
   },
 }
 
+/** Inputs: q, k, v, the values, the weights (where `kept`) or the log-sum-exps, and the cotangent of the values. */
 export const attentionGradOp: Op = {
   name: 'attentionGrad',
   infer: ([q, k, v]) => [q, k, v],
@@ -137,15 +156,20 @@ export const attentionGradOp: Op = {
   kernel(inputs, [dq, dk, dv], attributes, context) {
     const p = prepare(inputs, 6, attributes, context)
     const { T, S, H, K, V, scale } = p
-    const [, , , out, lse, dout] = inputs
+    const [, , , out, known, dout] = inputs
+    const row = new Float64Array(S)
+    const weightsOf = (h: number, i: number): Float32Array => {
+      const at = h * T + i
+      if (attributes.kept) return (known.data as Float32Array).subarray(at * known.shape[2], at * known.shape[2] + S)
+      scores(p, h, i, row)
+      return Float32Array.from(row, (s) => Math.exp(s - known.data[at]))
+    }
     const doutOperand = context.operand(dout.data)
     const [turnedQ, turnedK] = [new Float64Array(dq.data.length), new Float64Array(dk.data.length)]
     const valueSum = new Float64Array(dv.data.length)
-    const row = new Float64Array(S)
     for (let h = 0; h < H; h++)
       for (let i = 0; i < T; i++) {
-        scores(p, h, i, row)
-        const weights = Float32Array.from(row, (s) => Math.exp(s - lse.data[h * T + i]))
+        const weights = weightsOf(h, i)
         let delta = 0
         for (let c = (i * H + h) * V; c < (i * H + h + 1) * V; c++) delta += out.data[c] * dout.data[c]
         const dscores = new Float32Array(S)

@@ -1,7 +1,7 @@
 /**
  * Cases of attention: T queries, S keys, H heads, K key width, V value width; and of caches that it reads.
  */
-import { input, output, parameter, state } from '../../graph/graph.ts'
+import { input, output, parameter, state, type Tensor } from '../../graph/graph.ts'
 import { type AttentionOptions, add, append, attention, matmul, repeat, reshape, rope } from '../../ops/index.ts'
 import { type Case, forwardCase, mixedCases, trainingCases } from './case.ts'
 import { below, f32, i32, type Sample, scaled } from './data.ts'
@@ -20,12 +20,13 @@ function sized(
   { T, S = T, H, K, V = K }: Size,
   options: Partial<AttentionOptions> = {},
   extra: Readonly<Record<string, Sample>> = {},
+  count?: number,
 ): Case[] {
   const samples = { q: f32([T, H * K]), k: f32([S, H * K]), v: f32([S, H * V]), ...extra }
   const size = `T ${T}${S === T ? '' : `, S ${S}`}, ${H} × ${K}${V === K ? '' : ` and ${V}`}`
-  return trainingCases(`attention, ${name}: ${size}`, samples, ({ q, k, v, ...given }) =>
-    attention(q, k, v, { nHeads: H, ...options, ...given }),
-  )
+  const attend = ({ q, k, v, ...given }: Record<string, Tensor>) =>
+    attention(q, k, v, { nHeads: H, ...options, ...given })
+  return trainingCases(`attention, ${name}: ${size}`, samples, attend, count)
 }
 
 const lengths = [1, 3, 17, 33]
@@ -46,6 +47,7 @@ const self: Case[] = headWidths.flatMap((K, i) => {
 const shapes: Case[] = [
   ...lengths.flatMap((T) => sized('causal, rope', { T, H: 3, K: 32 }, positioned)),
   ...sized('a long sequence', { T: 130, H: 1, K: 32 }, positioned),
+  ...sized('more weights than are kept', { T: 150, H: 96, K: 1 }, {}, {}, 1).slice(0, 1),
   ...sized('a scale', { T: 17, H: 2, K: 8 }, { scale: 0.9 }),
   ...sized('memory', { T: 17, S: 5, H: 2, K: 16 }, { causal: false }),
   ...sized('memory of one row', { T: 3, S: 1, H: 2, K: 3 }, { causal: false }),

@@ -29,7 +29,7 @@ const attention: Choose = ({ inputs, attributes: a }, { type }) => {
   const H = a.nHeads as number
   return {
     reads: [...inputs.slice(0, from), ...extra],
-    integers: [q.shape[0], k.shape[0], H, q.shape[1] / H, v.shape[1] / H, Number(a.causal)],
+    integers: [q.shape[0], k.shape[0], H, q.shape[1] / H, v.shape[1] / H, Number(a.causal), Number(a.kept ?? false)],
     reals: [a.scale as number, a.ropeBase as number],
   }
 }

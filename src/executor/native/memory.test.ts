@@ -14,15 +14,21 @@ describe.runIf(nativeIsBuilt())('the memory of a training step', () => {
     return executor.compile(trainingPrograms(config, T, { saveEvery }).main).schedule.arenaBytes
   }
 
-  it('holds no probabilities of attention: it is linear in the length', () => {
-    const ofAttention = (T: number) => {
-      let loss!: Tensor
-      const graph = trace('t', () => {
-        const [q, k, v] = ['q', 'k', 'v'].map((name) => mul(parameter(name, [16]), input(`${name}.x`, [T, 16])))
-        loss = sum(attention(q, k, v, { nHeads: 8 }))
-      })
-      return executor.compile(compileTraining(graph, loss).main).schedule.arenaBytes
-    }
+  const ofAttention = (T: number) => {
+    let loss!: Tensor
+    const graph = trace('t', () => {
+      const [q, k, v] = ['q', 'k', 'v'].map((name) => mul(parameter(name, [16]), input(`${name}.x`, [T, 16])))
+      loss = sum(attention(q, k, v, { nHeads: 8 }))
+    })
+    return executor.compile(compileTraining(graph, loss).main).schedule.arenaBytes
+  }
+
+  it('holds the weights of an attention up to 8 MiB', () => {
+    expect(ofAttention(512)).toBeGreaterThan(2 ** 23)
+    expect(ofAttention(513)).toBeLessThan(2 ** 19)
+  })
+
+  it('holds no more of them: it is linear in the length', () => {
     expect(ofAttention(4096) / ofAttention(1024)).toBeLessThan(4.01)
     expect(ofModel('1x8', 4096) / ofModel('1x8', 1024)).toBeLessThan(4.01)
     expect(ofAttention(4096)).toBeLessThan(4 * 4096 * 4096) // the probabilities of one head alone
