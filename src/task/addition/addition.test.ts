@@ -82,16 +82,32 @@ describe('samples', () => {
     for (const { input } of texts(unseen, 200, 'test')) expect(input.split('+')).toHaveLength(24)
   })
 
-  it('can be as long as the task says, and no longer', () => {
-    for (const [operands, digits] of [
-      [2, 1],
-      [12, 2],
-      [32, 3],
-    ]) {
-      const task = addition({ operands: [operands], digits })
-      const { tokens } = task.parse({ input: `${Array(operands).fill('9'.repeat(digits)).join('+')}=` })
-      expect(tokens).toHaveLength(task.length)
+  it('filled up on the left are the same problems, "=" and answer where those of the most numbers have theirs', () => {
+    const settings = { operands: [2, 3, 5], digits: 2 }
+    const [bare, filled] = [addition(settings), addition({ ...settings, padTo: 6 })]
+    const pad = filled.vocabulary.indexOf('<pad>')
+    expect(filled.vocabulary).toEqual([...bare.vocabulary, '<pad>'])
+    for (let index = 0; index < 100; index++) {
+      const [plain, padded] = [bare, filled].map((task) => task.sample({ seed: 7, split: 'train', index }))
+      const before = padded.tokens.length - plain.tokens.length
+      expect(padded.tokens).toEqual(Int32Array.of(...new Int32Array(before).fill(pad), ...plain.tokens))
+      expect(padded.targets).toEqual(Int32Array.of(...new Int32Array(before).fill(-1), ...plain.targets))
+      expect(padded.weights).toEqual(Float32Array.of(...new Float32Array(before), ...plain.weights))
+      expect(filled.written!.promptLength(padded)).toBe(18)
+      expect(filled.format(padded)).toEqual(bare.format(plain))
+      expect(filled.score(padded, padded.targets)).toBe(true)
     }
+  })
+
+  it.each([
+    [{ operands: [2], digits: 1 }, 2],
+    [{ operands: [12], digits: 2 }, 12],
+    [{ operands: [32], digits: 3 }, 32],
+    [{ operands: [2], digits: 2, padTo: 8 }, 8],
+  ])('of %j can be as long as the task says, and no longer', (settings, count) => {
+    const task = addition(settings)
+    const { tokens } = task.parse({ input: `${Array(count).fill('9'.repeat(settings.digits)).join('+')}=` })
+    expect(tokens).toHaveLength(task.length)
   })
 
   it('of one seed, split and index never change', () => {
@@ -253,6 +269,7 @@ describe('text form', () => {
       operands: fc.array(fc.integer({ min: 2, max: 40 }), { minLength: 1, maxLength: 4 }),
       digits: fc.integer({ min: 1, max: 9 }),
       order: fc.constantFrom('most', 'least'),
+      padTo: fc.option(fc.integer({ min: 40, max: 50 }), { nil: undefined }),
     })
     fc.assert(
       fc.property(settings, fc.nat(), (given, index) => {
@@ -275,6 +292,8 @@ describe('settings', () => {
     [{ operands: [2, 2.5] }, 'task addition: operands.1 must be a whole number from 2 to 256, got 2.5'],
     [{ digits: 0 }, 'task addition: digits must be a whole number from 1 to 9, got 0'],
     [{ order: 'first' }, 'task addition: order must be "most" or "least", got "first"'],
+    [{ padTo: 16 }, 'task addition: padTo = 16 has no room for 32 operands: set it as high'],
+    [{ padTo: 257 }, 'task addition: padTo must be a whole number from 2 to 256, got 257'],
     [{ digit: 3 }, 'task addition: there is no setting digit: did you mean digits?'],
   ])('refuses %j', (given, message) => {
     expect(() => addition(given)).toThrow(LatheError)

@@ -7,15 +7,25 @@ import type { Example, Sample, Task, TaskDefinition } from '../task.ts'
 import { mostFrequentSum } from './shortcuts.ts'
 
 const counts = 'must be a list of operand counts'
-const settings = z.strictObject({
-  operands: z
-    .array(whole(2, 256), counts)
-    .min(1, counts)
-    .default([2, 4, 8, 16, 32])
-    .describe('how many numbers are added: each problem takes one count of the list'),
-  digits: whole(1, 9).default(3).describe('digits of every number, zero-padded'),
-  order: oneOf('most', 'least').default('most').describe('which digit of the sum is written first, by significance'),
-})
+const settings = z
+  .strictObject({
+    operands: z
+      .array(whole(2, 256), counts)
+      .min(1, counts)
+      .default([2, 4, 8, 16, 32])
+      .describe('how many numbers are added: each problem takes one count of the list'),
+    digits: whole(1, 9).default(3).describe('digits of every number, zero-padded'),
+    order: oneOf('most', 'least').default('most').describe('which digit of the sum is written first, by significance'),
+    padTo: whole(2, 256)
+      .optional()
+      .describe('the operand count that shorter problems are filled up to, on the left; default: they are not'),
+  })
+  .refine(({ operands, padTo }) => padTo === undefined || padTo >= Math.max(...operands), {
+    error: ({ input }) => {
+      const { operands, padTo } = input as { operands: number[]; padTo: number }
+      return `padTo = ${padTo} has no room for ${Math.max(...operands)} operands: set it as high`
+    },
+  })
 
 export type AdditionSettings = z.infer<typeof settings>
 
@@ -25,7 +35,8 @@ export type AdditionSettings = z.infer<typeof settings>
  * on the sum and its end alone: the paper does not state these, so they are ours. The digits of the sum stand as in its
  * example, `315 + 120 + 045 + 824 =` to `1304`; `order` can turn them round, in the text form, too. To evaluate at one
  * operand count, also one that was never trained at, name it alone in `operands`. Samples have their own lengths, and
- * batches fill them up on the right with any token at weight 0.
+ * batches fill them up on the right with any token at weight 0. With `padTo` samples themselves begin with padding, a
+ * token of its own and no text: "=" then stands in one place, and learned positions are places from the end (ours).
  * What is held out is a choice of numbers, in whatever order they stand: `2+3=` tells the answer to `3+2=`.
  */
 export const addition: TaskDefinition<AdditionSettings> = {
@@ -37,9 +48,10 @@ export const addition: TaskDefinition<AdditionSettings> = {
 }
 
 const vocabulary = [...'0123456789+=', '<end>'] // a digit is its own token id
-const [plus, equals, end] = [10, 11, 12]
+const [plus, equals, end, pad] = [10, 11, 12, 13]
 
 const promptLength = ({ tokens }: Sample) => tokens.indexOf(equals) + 1
+const problemStart = ({ tokens }: Sample) => tokens.findIndex((token) => token !== pad)
 const tokensOf = (text: string) => Int32Array.from([...text], (character) => vocabulary.indexOf(character))
 
 function textOf(tokens: Int32Array): string {
@@ -48,8 +60,8 @@ function textOf(tokens: Int32Array): string {
   return text
 }
 
-function create({ operands, digits, order }: AdditionSettings): Task {
-  const longest = Math.max(...operands)
+function create({ operands, digits, order, padTo }: AdditionSettings): Task {
+  const longest = padTo ?? Math.max(...operands)
   const answerLength = String(longest * (10 ** digits - 1)).length
   const mean = (accuracy: (count: number) => number) =>
     operands.reduce((sum, count) => sum + accuracy(count) / operands.length, 0)
@@ -77,8 +89,9 @@ function create({ operands, digits, order }: AdditionSettings): Task {
 
   function toSample(problem: Int32Array, target = sumOf(problem)): Sample {
     const answer = tokensOf(target)
-    const tokens = Int32Array.of(...problem, ...answer)
-    const asked = problem.length - 1 // "=" predicts the first digit
+    const padding = padTo ? padTo * (digits + 1) - problem.length : 0
+    const tokens = Int32Array.of(...new Int32Array(padding).fill(pad), ...problem, ...answer)
+    const asked = padding + problem.length - 1 // "=" predicts the first digit
     const targets = new Int32Array(tokens.length).fill(-1, 0, asked).fill(end, -1)
     targets.set(answer, asked)
     return { tokens, targets, weights: new Float32Array(tokens.length).fill(1, asked) }
@@ -116,7 +129,7 @@ function create({ operands, digits, order }: AdditionSettings): Task {
   }
   return {
     name: 'addition',
-    vocabulary,
+    vocabulary: padTo ? [...vocabulary, '<pad>'] : vocabulary,
     length: longest * (digits + 1) + answerLength,
     attention: 'causal',
     chance,
@@ -138,7 +151,7 @@ function create({ operands, digits, order }: AdditionSettings): Task {
     },
     parse,
     format: (sample) => ({
-      input: textOf(sample.tokens.subarray(0, promptLength(sample))),
+      input: textOf(sample.tokens.subarray(problemStart(sample), promptLength(sample))),
       target: textOf(sample.tokens.subarray(promptLength(sample))),
     }),
   }
