@@ -33,8 +33,8 @@ export const additionTable: PublishedTable = {
       return {
         notes: [
           'Laptop scale: 2, 4 and 8 numbers in training instead of 2 to 32, and 6 numbers never seen instead of 24; two digits ' +
-            'instead of three, the least significant digit of the sum first instead of last; six layers deep instead of twelve, ' +
-            'width 64 instead of 256; rotary positions. One layer adds two such numbers, so that column stands beside none of the paper.',
+            'instead of three; six layers deep instead of twelve, width 64 instead of 256; learned positions, problems filled up ' +
+            'on the left. One layer adds two such numbers, so that column stands beside none of the paper.',
           laptopChoices(model),
         ],
         rows: [
