@@ -182,13 +182,13 @@ describe('bf16', () => {
     expect(await leftover(simulateCot(trained, shape), fast)).toBe(0)
   })
 
-  it.each(everyBf16)('fails at the second loop, for the scores that the first leaves, on $isa', async (executor) => {
+  it.each(everyBf16)('loses the chain, for the scores that a loop leaves, on $isa', async (executor) => {
     const looped = simulateCot(trained, shape)
     const latent = await latentTokens(looped, executor, start, 12)
     const right = (t: number) =>
       Array.from({ length: count }, (_, i) => latent[(i * 6 + t) * 12 + 6 + t] === sums[i * 6 + t])
     expect(right(0)).not.toContain(false)
-    expect(right(1)).toContain(false)
+    expect(right(5)).toContain(false)
     expect(await leftover(looped, executor)).toBeGreaterThan(100 * resolution)
   })
 })
