@@ -103,7 +103,7 @@ export function addNode(
   return node
 }
 
-/** Gives a node one more output (a `repeat` learns which residuals its backward pass needs after it was traced). */
+/** Gives a node one more output: what its backward pass needs of it is known only after it was traced. */
 export function addOutput(node: Node, type: TensorType): Tensor {
   const tensor = new Tensor(node, node.outputs.length, type.shape, type.dtype)
   node.outputs.push(tensor)
