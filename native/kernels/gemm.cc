@@ -23,6 +23,7 @@ constexpr int kRows = 6;
 constexpr int kPanel = 2 * W;
 constexpr int kWays = 8;                       // of L1, at the least
 constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays in L1
+constexpr int64_t kPage = 1024;                // words of 4 KiB
 constexpr int64_t kBlockBytes = 256 * 1024;    // of A, so that it stays in L2
 static_assert(kPackedStep % kPanel == 0);
 
@@ -99,6 +100,38 @@ LATHE_INLINE void runBlock(int64_t rows, const Block& block, std::integer_sequen
   (block.cols <= W ? half : whole)[rows - 1](block);
 }
 
+// Rows of A that a block of C has: `rows` of them fall into `blocks` of nearly equal size.
+struct Rows {
+  int64_t rows, blocks;
+  int64_t start(int64_t block) const { return block * rows / blocks; }
+  int64_t count(int64_t block) const { return start(block + 1) - start(block); }
+};
+
+// A block's surplus lanes are overwritten by its next word of K, and the last ones are not written.
+template <class Kind>
+void packAcross(const float* p, int64_t ks, Rows all, int64_t K, int64_t words, int32_t* packed) {
+  constexpr int d = Kind::depth;
+  for (int64_t kw = 0; kw < words; ++kw, p += d * ks)
+    for (int64_t block = 0; block < all.blocks; ++block) {
+      const int64_t r0 = all.start(block), R = all.count(block), room = (words - kw) * R;
+      int32_t* to = packed + r0 * words + kw * R;
+      for (int64_t i = 0; i < R; i += W) {
+        const vi x = wordsAcross<Kind>(p + r0 + i, ks, K - kw * d, all.rows - r0 - i);
+        if (i + W <= room) store(to + i, x);
+        else storePart(to + i, x, least(W, R - i));
+      }
+    }
+}
+
+template <class Kind>
+void packRows(Strided A, Rows all, int64_t K, int64_t words, int32_t* packed) {
+  if (A.rs == 1) return packAcross<Kind>(A.data, A.cs, all, K, words, packed);
+  for (int64_t block = 0; block < all.blocks; ++block) {
+    const int64_t r0 = all.start(block), R = all.count(block);
+    packPanel<Kind>(A.data + r0 * A.rs, A.rs, A.cs, R, K, words, R, roundUp(R, W), packed + r0 * words);
+  }
+}
+
 template <class Kind>
 void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
                 Scratch& scratch) {
@@ -106,28 +139,25 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
   const int64_t words = ceilDiv(K, d), panelWords = ceilDiv(B.rows, d) * kPanel;
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 / kPanel * panelWords + B.row0 / d * kPanel;
 
-  // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1.
-  const bool crowded = A.rs % 1024 == 0 && kRows > kWays && N > kPanel;
-  const bool inPlace = std::is_same_v<Kind, Full> && !crowded;
+  // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1, and for
+  // transposed ones that many panels read, or some where each word of K is in another page.
+  const bool crowded = A.rs % kPage == 0 && kRows > kWays && N > kPanel;
+  const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
+  const bool inPlace = std::is_same_v<Kind, Full> && !crowded && !scattered;
 
   Scratch::Frame frame(scratch);
   const int64_t mostRows = least(M, most(kBlockBytes / (4 * words), 4 * kRows));
   int32_t* packedA = inPlace ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * words + 2 * W));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
-    const int64_t rows = least(mostRows, M - m0), blocks = ceilDiv(rows, kRows);
-    const auto blockRow = [&](int64_t block) { return block * rows / blocks; };
-    if (!inPlace)
-      for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t r0 = blockRow(block), R = blockRow(block + 1) - r0;
-        packPanel<Kind>(A.data + (m0 + r0) * A.rs, A.rs, A.cs, R, K, words, R, roundUp(R, W),
-                        packedA + r0 * words);
-      }
+    const int64_t rows = least(mostRows, M - m0);
+    const Rows all = {rows, ceilDiv(rows, kRows)};
+    if (!inPlace) packRows<Kind>({A.data + m0 * A.rs, A.rs, A.cs}, all, K, words, packedA);
     for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
       const int32_t* panel = packedB + n0 / kPanel * panelWords;
       for (int64_t k0 = 0; k0 < words; k0 += kBlockWords)
-        for (int64_t block = 0; block < blocks; ++block) {
-          const int64_t r0 = blockRow(block), R = blockRow(block + 1) - r0;
+        for (int64_t block = 0; block < all.blocks; ++block) {
+          const int64_t r0 = all.start(block), R = all.count(block);
           Block s;
           s.words = least(kBlockWords, words - k0);
           s.rs = inPlace ? A.rs : 1;

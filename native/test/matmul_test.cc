@@ -118,6 +118,7 @@ void testMatmul(const Kernels& kernels) {
       runCase(kernels, precision, {300, 50, 1000, aAcross, bAcross}, ++seed);
       runCase(kernels, precision, {19, 37, 45, aAcross, bAcross, 3}, ++seed);
       runCase(kernels, precision, {1, 600, 513, aAcross, bAcross}, ++seed);
+      runCase(kernels, precision, {47, 520, 37, aAcross, bAcross}, ++seed);
     }
     specials(kernels, precision);
   }
