@@ -183,7 +183,7 @@ async function dryRun(cells: readonly Cell[], executor: Executor, flags: Reprodu
   const time = formatDuration(3600 * hours)
   const slowest = Math.min(...rows.map(({ dataSpeed }) => dataSpeed))
   process.stdout.write(
-    `\n${wrap(`About ${time} on this machine, less where a solved row stops early; evaluations and the optimizer not counted.`)}\n` +
+    `\n${wrap(`About ${time} on this machine, less where a solved row stops early; evaluations not counted.`)}\n` +
       `${wrap(`Data is drawn in a thread of its own, at least ${slowest.toFixed(1)} times as fast as a row trains.`)}\n`,
   )
 }

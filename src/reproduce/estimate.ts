@@ -1,9 +1,11 @@
+import { median, timeRuns } from '../bench/measure.ts'
 import type { Executor } from '../executor/index.ts'
 import { initialParameters, parameterCount } from '../model/parameters.ts'
-import { BatchSource, compileStep, drawBatch, GradientComputer, setUp } from '../train/index.ts'
+import { OptimizerRunner } from '../optim/index.ts'
+import { BatchSource, compileStep, drawBatch, GradientComputer, recipeOptimizer, setUp } from '../train/index.ts'
 import type { Cell } from './reproduce.ts'
 
-/** What a training will take on this machine if it runs all its steps; optimizer and evaluations are not counted. */
+/** What a training will take on this machine if it runs all its steps; evaluations are not counted. */
 export interface Estimate {
   readonly cell: Cell
   readonly parameters: number
@@ -13,7 +15,8 @@ export interface Estimate {
   readonly dataSpeed: number
 }
 
-// Ours: enough sequences to keep every thread busy and to meet the usual lengths, few enough to end at once.
+// Ours: enough sequences to keep every thread busy and to meet the usual lengths, few enough to end at once. Where they
+// take no time to speak of, the whole batch is timed.
 const sequencesPerThread = 4
 
 // Ours: so many that their mean length is the training's, whatever the machine.
@@ -55,6 +58,9 @@ async function secondsToDraw({ recipe }: Cell): Promise<number> {
   return drawFor(timedMilliseconds)
 }
 
+const secondsOf = async (run: () => Promise<unknown>) =>
+  median(await timeRuns(run, { least: 2, seconds: timedMilliseconds / 1000 })) / 1000
+
 async function estimateOne(
   { recipe }: Cell,
   executor: Executor,
@@ -64,18 +70,23 @@ async function estimateOne(
   const parameters = initialParameters(config, recipe.seed)
   const compile = (length: number) => compileStep(executor, config, length, recipe)
   const computer = new GradientComputer(executor, parameters.shapes, compile)
-  const batch = Math.min(recipe.batch, sequencesPerThread * executor.threads)
-  const parts = drawBatch(task, 0, { seed: recipe.seed, batch, accumulation: 1 })
-  await computer.compute(parameters, parts)
+  const optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), parameters.shapes)
+  const draw = (batch: number) => drawBatch(task, 0, { seed: recipe.seed, batch, accumulation: 1 })
+  const few = Math.min(recipe.batch, sequencesPerThread * executor.threads)
+  const { gradients } = await computer.compute(parameters, draw(few))
   const began = performance.now()
-  const { flops } = await computer.compute(parameters, parts)
-  const seconds = (performance.now() - began) / 1000
-  const many = drawBatch(task, 0, { seed: recipe.seed, batch: sequencesForFlops, accumulation: 1 })
-  const trainingFlops = (computer.cost(many).flops / sequencesForFlops) * recipe.steps * recipe.batch
+  await computer.compute(parameters, draw(few))
+  const batch = performance.now() - began < timedMilliseconds / 10 ? recipe.batch : few
+  const parts = draw(batch)
+  const seconds = await secondsOf(() => computer.compute(parameters, parts))
+  const updateSeconds = await secondsOf(() =>
+    optimizer.update({ parameters: parameters.values, gradients, learningRate: 0, step: 1, scale: 1 }),
+  )
+  const trainingFlops = (computer.cost(draw(sequencesForFlops)).flops / sequencesForFlops) * recipe.steps * recipe.batch
   return {
     parameters: parameterCount(parameters),
     trainingFlops,
-    hours: (seconds / flops) * (trainingFlops / 3600),
+    hours: ((seconds / computer.cost(parts).flops) * trainingFlops + updateSeconds * recipe.steps) / 3600,
     dataSpeed: seconds / batch / drawingSeconds,
   }
 }
