@@ -35,7 +35,7 @@ describe('a model folder', () => {
     const path = join(folder, 'config.json')
     const json = await readFile(path, 'utf8')
     await writeFile(path, json.slice(0, -3))
-    expect((await failure()).message).toBe(`${path} is no JSON`)
+    expect((await failure()).message).toMatch(`${path}: it is no JSON: `)
     await writeFile(
       path,
       json.replaceAll('"plan": "1x3"', '"plan": "2x3"').replace('"num_hidden_layers": 1', '"num_hidden_layers": 2'),

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ioReason, replaceFile } from '../files/durable-file.ts'
+import { readJsonFile } from '../files/json-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { fromHuggingFace, type ModelConfig, toHuggingFace } from './config.ts'
 import { type ParameterStore, parameterStore } from './parameters.ts'
@@ -29,21 +29,10 @@ export async function saveModel(folder: string, { config, parameters }: Model): 
 /** Reads what `saveModel` wrote, or the same in shards with an index. Throws a LatheError that names the file and what is wrong with it. */
 export async function loadModel(folder: string): Promise<Model> {
   const path = join(folder, 'config.json')
-  const config = fromHuggingFace(await readJson(path), path)
+  const config = fromHuggingFace(await readJsonFile(path), path)
   const { file, tensors } = await readModelTensors(folder)
   const values = Array.from(tensors, ([name, tensor]) => {
     return [name, { shape: tensor.shape, data: toFloat32(tensor, `${file}: ${name}`) }] as const
   })
   return { config, parameters: parameterStore(config, new Map(values), file) }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error) => {
-    throw new LatheError(`${path}: cannot read it: ${ioReason(error)}`)
-  })
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new LatheError(`${path} is no JSON`)
-  }
 }

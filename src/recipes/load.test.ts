@@ -50,7 +50,7 @@ describe('a recipe of your own', () => {
 
   it.each([
     ['wrong.json', JSON.stringify({ ...recipe, steps: 0 }), 'recipe mine: steps must be a positive integer, got 0'],
-    ['torn.json', '{"name":', 'Unexpected end of JSON input'],
+    ['torn.json', '{"name":', 'it is no JSON: Unexpected end of JSON input'],
     ['named.js', 'export const recipe = {}', 'it has no default export: write export default defineRecipe({ … })'],
     ['throws.js', 'throw new Error("no\\nway")', 'no'],
     ['throws-later.js', 'export default () => { throw new Error("never") }', 'never'],

@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { withoutMark } from '../files/json-file.ts'
+import { readJsonFile } from '../files/json-file.ts'
 import { LatheError } from '../settings/error.ts'
 import { nearest } from '../settings/nearest.ts'
 import { additionLaptop, additionPaper } from './addition.ts'
@@ -55,9 +55,10 @@ async function loadFile(path: string): Promise<Recipe> {
     .then((found) => found.isFile())
     .catch(() => false)
   if (!isFile) throw new LatheError(`there is no recipe file ${path}`)
+  const isJson = extension === '.json'
+  const json = isJson ? await readJsonFile(path) : undefined
   try {
-    const found =
-      extension === '.json' ? JSON.parse(withoutMark(await readFile(path, 'utf8'))) : await defaultExport(path)
+    const found = isJson ? json : await defaultExport(path)
     return defineRecipe((typeof found === 'function' ? await found() : found) as RecipeInput)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
