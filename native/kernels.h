@@ -122,7 +122,7 @@ struct Kernels {
   void (*matmul)(Precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, float* C, int64_t ldc,
                  bool accumulate, Scratch&);
 
-  void (*attention)(Precision, const Attention&, Scratch&);  // writes out and lse
+  void (*attention)(Precision, const Attention&, Scratch&);
   void (*attentionGrad)(Precision, const Attention&, const AttentionGrad&, Scratch&);
 
   // y = x [T, nHeads*dHead] with row r turned as attention turns it at position start + r (direction 1), or back (-1).

@@ -93,14 +93,17 @@ struct Head {
 
 template <bool kRound>
 void attendFew(const Attention& s, const Head& h) {
+  const int64_t most = roundUp(mostKeysSeen(s, 0, s.T), W);
   for (int64_t i = 0; i < s.T; ++i) {
-    const int64_t n = keysSeen(s, i);
-    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, h.scores);
-    finishScores(s, i, 1, h.scores, h.ld);
-    const RowSum row = softmaxRow(wholeKeysSeen(s, i), h.scores, h.scores);
+    const int64_t n = keysSeen(s, i), whole = roundUp(n, W);
+    float* weights = h.weights ? h.weights + i * h.ld : h.scores;
+    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, weights);
+    finishScores(s, i, 1, weights, h.ld);
+    const RowSum row = softmaxRow(whole, weights, weights);
+    clear(most - whole, weights + whole);
     h.tops[i] = row.top;
     h.totals[i] = row.total;
-    weigh<kRound>(n, s.dHeadValue, h.scores, h.v, s.ldv, h.out + i * h.ldo);
+    weigh<kRound>(n, s.dHeadValue, weights, h.v, s.ldv, h.out + i * h.ldo);
   }
 }
 
@@ -142,7 +145,7 @@ void attention(Precision precision, const Attention& s, Scratch& scratch) {
     head.load(h);
     float* weights = s.weights ? s.weights + h * s.T * ld : nullptr;
     const Head one = {head, s.v + h * s.dHeadValue, s.out + h * s.dHeadValue, tops, totals, scores, weights, ldo, ld};
-    if (s.T > kFewQueries || weights) attendBlocks(precision, s, one, scratch);
+    if (s.T > kFewQueries) attendBlocks(precision, s, one, scratch);
     else if (precision == Precision::BF16) attendFew<true>(s, one);
     else attendFew<false>(s, one);
     if (!s.lse) continue;

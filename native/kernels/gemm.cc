@@ -100,8 +100,8 @@ LATHE_INLINE void runBlock(int64_t rows, const Block& block, std::integer_sequen
   (block.cols <= W ? half : whole)[rows - 1](block);
 }
 
-// Rows of A that a block of C has: `rows` of them fall into `blocks` of nearly equal size.
-struct Rows {
+// Rows of A in blocks of at most kRows, nearly equal.
+struct Split {
   int64_t rows, blocks;
   int64_t start(int64_t block) const { return block * rows / blocks; }
   int64_t count(int64_t block) const { return start(block + 1) - start(block); }
@@ -109,7 +109,7 @@ struct Rows {
 
 // A block's surplus lanes are overwritten by its next word of K, and the last ones are not written.
 template <class Kind>
-void packAcross(const float* p, int64_t ks, Rows all, int64_t K, int64_t words, int32_t* packed) {
+void packAcross(const float* p, int64_t ks, Split all, int64_t K, int64_t words, int32_t* packed) {
   constexpr int d = Kind::depth;
   for (int64_t kw = 0; kw < words; ++kw, p += d * ks)
     for (int64_t block = 0; block < all.blocks; ++block) {
@@ -124,7 +124,7 @@ void packAcross(const float* p, int64_t ks, Rows all, int64_t K, int64_t words, 
 }
 
 template <class Kind>
-void packRows(Strided A, Rows all, int64_t K, int64_t words, int32_t* packed) {
+void packRows(Strided A, Split all, int64_t K, int64_t words, int32_t* packed) {
   if (A.rs == 1) return packAcross<Kind>(A.data, A.cs, all, K, words, packed);
   for (int64_t block = 0; block < all.blocks; ++block) {
     const int64_t r0 = all.start(block), R = all.count(block);
@@ -140,7 +140,7 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 / kPanel * panelWords + B.row0 / d * kPanel;
 
   // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1, and for
-  // transposed ones that many panels read, or some where each word of K is in another page.
+  // transposed ones of wide products; where each word of K is in another page, of less wide ones. Measured on AVX2.
   const bool crowded = A.rs % kPage == 0 && kRows > kWays && N > kPanel;
   const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
   const bool inPlace = std::is_same_v<Kind, Full> && !crowded && !scattered;
@@ -151,7 +151,7 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t rows = least(mostRows, M - m0);
-    const Rows all = {rows, ceilDiv(rows, kRows)};
+    const Split all = {rows, ceilDiv(rows, kRows)};
     if (!inPlace) packRows<Kind>({A.data + m0 * A.rs, A.rs, A.cs}, all, K, words, packedA);
     for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
       const int32_t* panel = packedB + n0 / kPanel * panelWords;

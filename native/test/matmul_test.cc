@@ -119,7 +119,9 @@ void testMatmul(const Kernels& kernels) {
       runCase(kernels, precision, {19, 37, 45, aAcross, bAcross, 3}, ++seed);
       runCase(kernels, precision, {1, 600, 513, aAcross, bAcross}, ++seed);
       runCase(kernels, precision, {47, 520, 37, aAcross, bAcross}, ++seed);
+      runCase(kernels, precision, {20, 70, 1024, aAcross, bAcross}, ++seed);
     }
+    runCase(kernels, precision, {1100, 260, 130, true, false}, ++seed);
     specials(kernels, precision);
   }
 }

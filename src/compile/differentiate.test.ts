@@ -2,7 +2,19 @@ import { describe, expect, it } from 'vitest'
 import { refusal, runStep } from '../executor/conformance/step.ts'
 import { referenceExecutor } from '../executor/reference/index.ts'
 import { accumulate, input, output, parameter, state, type Tensor, trace } from '../graph/graph.ts'
-import { add, append, linearCrossEntropy, matmul, mul, repeat, slice, stopGradient, sum, unary } from '../ops/index.ts'
+import {
+  add,
+  append,
+  attention,
+  linearCrossEntropy,
+  matmul,
+  mul,
+  repeat,
+  slice,
+  stopGradient,
+  sum,
+  unary,
+} from '../ops/index.ts'
 import { compileTraining, gradientName, type Instruction } from './index.ts'
 
 const training = (fn: () => Tensor) => {
@@ -31,6 +43,25 @@ describe('differentiate', () => {
     const { sums } = await run(fn, { w: [3, 4] }, { x: [1, 0, 10, 100] }, 2)
     expect([...sums.loss]).toEqual([9 + 90 + 1600])
     expect([...sums['grad:w']]).toEqual([6 * 11, 8 * 100])
+  })
+
+  it('follows an op of which an equal one, not differentiated, came before', async () => {
+    const grads = async (loss: (read: () => Tensor) => Tensor) => {
+      const fn = () => {
+        const [q, kv] = [parameter('q', [2, 4]), input('kv', [3, 4])]
+        return loss(() => attention(q, kv, kv, { nHeads: 2, causal: false }))
+      }
+      const kv = [1, -2, 0.5, 1, 0, 1, -1, 2, 0.3, 0.1, 1, -1]
+      const { sums } = await run(fn, { q: [1, 2, -1, 0.5, -0.3, 1, 0.2, -2] }, { kv })
+      return [...sums['grad:q']]
+    }
+    const apart = await grads((read) => {
+      const target = stopGradient(read())
+      return sum(mul(target, read()))
+    })
+    const whole = await grads((read) => sum(mul(unary('square', read()), 0.5)))
+    expect(whole.some((x) => Math.abs(x) > 1e-3)).toBe(true)
+    for (const [i, x] of apart.entries()) expect(x).toBeCloseTo(whole[i], 6)
   })
 
   it('adds up every use of a parameter', async () => {

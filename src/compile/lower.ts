@@ -59,7 +59,8 @@ class Lowering {
       const inputs = node.inputs.map((t) => this.use(t))
       const key = `${node.op}(${inputs})${printAttributes(node.attributes)}`
       const known = unique.has(node.op) ? undefined : seen.get(key)
-      if (known) {
+      // an equal node may have been asked for more, as attention is for its weights by its derivative
+      if (known && known.length >= node.outputs.length) {
         node.outputs.forEach((t, i) => {
           this.ids.set(t, known[i])
         })

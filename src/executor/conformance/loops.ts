@@ -277,6 +277,16 @@ const nested: LoopCase[] = [
 
 const models: LoopCase[] = [
   {
+    name: 'three queries that read a memory again and again',
+    samples: { x: f32([3, 4]), memory: f32([9, 4]), k: f32([4, 4]) },
+    expression: (loop, { x, memory, k }) => {
+      const keys = matmul(memory, k)
+      return loop({ count: 4, carry: { x } }, ({ x }) => ({
+        carry: { x: add(x, attention(x, keys, memory, { nHeads: 2, causal: false })) },
+      })).carry.x
+    },
+  },
+  {
     name: 'a looped transformer block',
     samples: {
       x: f32([5, 4]),
