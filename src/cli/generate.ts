@@ -30,8 +30,9 @@ const examples = `
 Examples:
   lathe generate runs/phop-quickstart-1x4-s0
   lathe generate runs/phop-quickstart-1x4-s0 --prompt badcabcdab
-  lathe generate runs/igsm --prompt 'E#I := 4. E#J := E#I + 3. E#J?' --loops 8
-  lathe generate runs/igsm --prompt 'E#I := 4. E#I?' --temperature 0.8
+  lathe generate runs/igsm --prompt 'A#C := 4. A#D := A#C + 3. A#D?'
+  lathe generate runs/igsm --prompt 'A#C := 4. A#C?' --loops 4
+  lathe generate runs/igsm --samples 3 --temperature 0.8
   lathe generate runs/mine --data mine.jsonl --json
 
 Without a problem, ${heldOutSamples} held-out ones. A line of mine.jsonl:

@@ -19,10 +19,12 @@ import {
   findTable,
   fitFindings,
   htmlPage,
+  isDone,
   levelSentences,
   markdownReport,
   type Provenance,
   reproduce,
+  type Scale,
   type ScaleName,
   type Summary,
   scaleOf,
@@ -93,7 +95,7 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
   const cells = cellsOf(scale, { seeds: flags.seeds, folder, settings: [...flags.set, ...flagSettings(flags)] })
   const executor = executorOf(cells[0].recipe) // settings are the same in all
   if (!flags.json) process.stderr.write(`${table.source}, ${flags.scale} scale: ${describeExecutor(executor)}\n`)
-  if (flags.dryRun) return dryRun(cells, executor, flags)
+  if (flags.dryRun) return dryRun(scale, cells, executor, flags)
   const results: CellResult[] = []
   // Between trainings, which save themselves: nothing is lost but the measurement under way.
   const stop = (): void => {
@@ -101,24 +103,33 @@ async function runReproduce(name: string, flags: ReproduceFlags): Promise<void> 
     process.exit(130)
   }
   const train = async (run: Parameters<typeof trainWithProgress>[0], { path }: Cell) => {
-    if (!flags.json) process.stderr.write(`${results.length + 1} of ${cells.length}  ${path}\n`)
+    if (!flags.json) process.stderr.write(`${results.length + diverged.length + 1} of ${cells.length}  ${path}\n`)
     process.off('SIGINT', stop)
     const result = await trainWithProgress(run, flags).finally(() => process.on('SIGINT', stop))
     if (!flags.json && result.stopped !== 'interrupted') process.stderr.write('measuring it on held-out samples\n')
     return result
   }
-  for await (const result of reproduce(scale, cells, { executor, machine: machineOf(executor), train })) {
+  const diverged: Cell[] = []
+  const onDiverged = (cell: Cell, { message }: Error) => {
+    diverged.push(cell)
+    process.stderr.write(`${cell.path}: ${message}\n`)
+  }
+  for await (const result of reproduce(scale, cells, { executor, machine: machineOf(executor), train, onDiverged })) {
     results.push(result)
   }
   process.off('SIGINT', stop)
-  await finish(summarize(table, scale, results, cells.length), folder, flags)
+  await finish(summarize(table, scale, results, { of: cells.length, diverged }), folder, flags)
 }
 
 async function finish(summary: Summary, folder: string, flags: ReproduceFlags) {
-  const isWhole = summary.trainings.done === summary.trainings.of
-  if (!isWhole) {
+  const { done, of, diverged } = summary.trainings
+  const isWhole = done === of
+  if (done + diverged.length < of) {
     process.stderr.write(`${stoppedNote(summary.table.name, flags)}\n`)
     process.exitCode = 130
+  } else if (!isWhole) {
+    process.stderr.write(`${diverged.length} of ${of} trainings diverged, and would again; all others are done\n`)
+    process.exitCode = 1
   }
   if (summary.rows.length === 0) return
   const command = commandOf(summary.table.name, flags)
@@ -165,25 +176,31 @@ function commandOf(table: string, { scale, seeds, out, set, executor, precision,
 const stoppedNote = (table: string, flags: ReproduceFlags): string =>
   `stopped; what is done is kept, and the same command goes on: ${commandOf(table, flags)}`
 
-async function dryRun(cells: readonly Cell[], executor: Executor, flags: ReproduceFlags): Promise<void> {
+async function dryRun(scale: Scale, cells: readonly Cell[], executor: Executor, flags: ReproduceFlags): Promise<void> {
+  const done = await Promise.all(cells.map((cell) => isDone(scale, cell)))
   const estimates = await estimate(cells, executor)
-  const rows = estimates.map(({ cell: { recipe }, parameters, trainingFlops, hours, dataSpeed }) => ({
-    recipe: recipe.name,
-    plan: recipe.model.plan,
-    seed: recipe.seed,
-    parameters,
-    steps: recipe.steps,
-    trainingFlops,
-    hours,
-    dataSpeed,
-  }))
-  const hours = rows.reduce((sum, row) => sum + row.hours, 0)
+  const rows = estimates.map(
+    ({ cell: { recipe }, parameters, trainingFlops, hours, dataSpeed }, i): DryRow => ({
+      recipe: recipe.name,
+      plan: recipe.model.plan,
+      seed: recipe.seed,
+      parameters,
+      steps: recipe.steps,
+      trainingFlops,
+      hours,
+      dataSpeed,
+      done: done[i],
+    }),
+  )
+  const hours = rows.reduce((sum, row) => sum + (row.done ? 0 : row.hours), 0)
   if (flags.json) return emit({ rows, hours })
   printTable(dryColumns, rows)
-  const time = formatDuration(3600 * hours)
+  const time = `About ${formatDuration(3600 * hours)} on this machine`
+  const before = done.filter(Boolean).length
+  const rest = before > 0 ? ` for what is not done yet (${before} of ${rows.length} are)` : ''
   const slowest = Math.min(...rows.map(({ dataSpeed }) => dataSpeed))
   process.stdout.write(
-    `\n${wrap(`About ${time} on this machine, less where a solved row stops early; evaluations not counted.`)}\n` +
+    `\n${wrap(`${time}${rest}, less where a solved row stops early; evaluations not counted.`)}\n` +
       `${wrap(`Data is drawn in a thread of its own, at least ${slowest.toFixed(1)} times as fast as a row trains.`)}\n`,
   )
 }
@@ -193,9 +210,12 @@ interface DryRow {
   readonly plan: string
   readonly seed: number
   readonly parameters: number
+  readonly steps: number
   readonly trainingFlops: number
   readonly hours: number
   readonly dataSpeed: number
+  /** Whether its outcome is kept in `--out`. */
+  readonly done: boolean
 }
 
 const dryColumns: Column<DryRow>[] = [

@@ -33,7 +33,7 @@ export const additionTable: PublishedTable = {
       return {
         notes: [
           'Laptop scale: 2, 4 and 8 numbers in training instead of 2 to 32, and 6 numbers never seen instead of 24; two digits ' +
-            'instead of three; six layers deep instead of twelve, width 64 instead of 256; learned positions, problems filled up ' +
+            'instead of three; six layers deep instead of twelve, width 64 instead of 256, 8 heads of 16; learned positions, problems filled up ' +
             'on the left. 8 numbers stand beside the 8 of the paper, 6 beside its 24.',
           laptopChoices(model),
         ],

@@ -13,7 +13,7 @@ import type { PublishedTable, Scale, ScaleName } from './table.ts'
 
 export type { Outcome } from './outcome.ts'
 export { caption, htmlPage, levelSentences, markdownReport, type Provenance, tableOf } from './report.ts'
-export { type Cell, type CellResult, cellsOf, type ReproduceOptions, reproduce } from './reproduce.ts'
+export { type Cell, type CellResult, cellsOf, isDone, type ReproduceOptions, reproduce } from './reproduce.ts'
 export { findings, fitFindings, sweepFindings } from './sentences.ts'
 export { type Summary, type SummaryRow, summarize } from './summary.ts'
 export type { PublishedTable, Scale, ScaleName } from './table.ts'

@@ -46,14 +46,17 @@ export function tableOf({ table, scale, rows }: Summary): { columns: Column<Tabl
     ],
     rows: rows.map((row) => ({
       plan: row.plan,
-      params: formatParameters(row.parameters),
+      params: range(row.parameters, formatParameters),
       depth: String(row.effectiveDepth),
       FLOPs: formatFlops(row.trainingFlops),
-      steps: row.steps[0] === row.steps[1] ? formatInteger(row.steps[0]) : row.steps.map(formatInteger).join('–'),
+      steps: range(row.steps, formatInteger),
       ...measuredTexts(scale, row.cells),
     })),
   }
 }
+
+const range = ([least, most]: readonly [number, number], format: (x: number) => string) =>
+  format(least) === format(most) ? format(least) : `${format(least)}–${format(most)}`
 
 const right = (key: string, title = key): Column<TableRow> => ({ key, title, align: 'right' })
 
@@ -93,22 +96,29 @@ const percent = (x: number | undefined) => (x === undefined ? '–' : (100 * x).
 const spread = ({ mean, deviation }: Measured) =>
   deviation === undefined ? percent(mean) : `${percent(mean)} ± ${percent(deviation)}`
 
-/** Chance and shortcuts of every column, in a sentence each. */
+/** Chance and shortcuts of every column, in a sentence each, and then what every shortcut is. */
 export function levelSentences({ table, levels }: Summary): string[] {
   const isError = table.measure === 'error'
   const level = (accuracy: number) => formatPercent(isError ? 1 - accuracy : accuracy)
-  return Object.entries(levels).map(([title, { chance, shortcuts }]) => {
+  const columns = Object.entries(levels).map(([title, { chance, shortcuts }]) => {
     const known = shortcuts.map(({ name, accuracy }) => `${name} ${level(accuracy)}`)
     const all = [`chance ${level(chance)}`, ...(known.length > 0 ? [`shortcuts: ${known.join(', ')}`] : [])]
     return `${title}: ${isError ? 'errors by ' : ''}${all.join('; ')}.`
   })
+  const meanings = Object.values(levels).flatMap(({ shortcuts }) =>
+    shortcuts.map(({ name, note }) => `${name[0].toUpperCase()}${name.slice(1)}: ${note}.`),
+  )
+  return [...columns, ...new Set(meanings)]
 }
 
 /** What the numbers of the table are. */
-export function caption({ table, scale, rows, target, trainings: { done, of } }: Summary): string {
+export function caption({ table, scale, rows, target, trainings: { done, of, diverged } }: Summary): string {
   const stops = target === undefined ? '' : `, fewer where a row reached ${formatPercent(target)} of validation samples`
   const pooled = scale.models.length > 1 ? `, over the ${scale.models.length} trainings of a row and seed` : ''
-  const unfinished = done < of ? `Unfinished: ${done} of ${of} trainings are done. ` : ''
+  const lost = diverged.map(
+    ({ recipe: { name, model, seed } }) => `\`${model.plan}\` of ${name}, seed ${seed}, diverged. `,
+  )
+  const unfinished = done < of ? `Unfinished: ${done} of ${of} trainings are done. ${lost.join('')}` : ''
   return (
     `${unfinished}${table.measure === 'error' ? 'Error' : 'Accuracy'} in percent on held-out samples, ` +
     `${seedsOf(rows)}; params: all parameters; FLOPs: mean of a training${pooled}; steps: updates${stops}.`

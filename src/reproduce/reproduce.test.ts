@@ -6,13 +6,14 @@ import { referenceExecutor } from '../executor/index.ts'
 import { defineRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { loadCheckpoint, saveCheckpoint } from '../train/checkpoint.ts'
-import { train } from '../train/index.ts'
+import { DivergedError, train } from '../train/index.ts'
 import { estimate } from './estimate.ts'
 import {
   type Cell,
   cellsOf,
   findTable,
   htmlPage,
+  isDone,
   markdownReport,
   reproduce,
   type Scale,
@@ -54,15 +55,21 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** Makes the table in `out`; each training stops after `stopAt` updates of this call, as Ctrl-C does. */
-async function make(out: string, { seeds = 1, stopAt = Number.POSITIVE_INFINITY } = {}) {
+/**
+ * Makes the table in `out`; each training stops after `stopAt` updates of this call, as Ctrl-C does, and that of the plan
+ * `diverging` comes to nothing.
+ */
+async function make(out: string, { seeds = 1, stopAt = Number.POSITIVE_INFINITY, diverging = '' } = {}) {
   const cells = cellsOf(scale, { seeds, folder: join(folder, out) })
   const trained: string[] = []
+  const diverged: Cell[] = []
   const options = {
     executor,
     machine,
-    train: (run: Parameters<typeof train>[0], { recipe }: Cell) => {
+    onDiverged: (cell: Cell) => void diverged.push(cell),
+    train: async (run: Parameters<typeof train>[0], { recipe }: Cell) => {
       trained.push(`${recipe.model.plan} ${recipe.seed}`)
+      if (recipe.model.plan === diverging) throw new DivergedError('step 3: the loss is NaN')
       const controller = new AbortController()
       let updates = 0
       const onStep = () => ++updates === stopAt && controller.abort()
@@ -71,7 +78,7 @@ async function make(out: string, { seeds = 1, stopAt = Number.POSITIVE_INFINITY 
   }
   const results = []
   for await (const result of reproduce(scale, cells, options)) results.push(result)
-  return { results, trained, summary: summarize(table, scale, results) }
+  return { results, trained, summary: summarize(table, scale, results, { of: cells.length, diverged }) }
 }
 
 const page = (summary: Awaited<ReturnType<typeof make>>['summary']) => {
@@ -106,6 +113,14 @@ describe('reproduce', () => {
     expect(calls).toBeGreaterThan(2)
   }, 120_000)
 
+  it('goes on after a training that diverges, and says so', async () => {
+    const { trained, summary } = await make('runs', { diverging: '1' })
+    expect(trained).toEqual(['2 0', '1 0', '1x2 0'])
+    expect(summary.rows.map(({ plan }) => plan)).toEqual(['2', '1x2'])
+    expect(page(summary).markdown).toContain('Unfinished: 2 of 3 trainings are done. `1` of tiny, seed 0, diverged. ')
+    expect((await make('runs')).trained).toEqual(['1 0'])
+  }, 120_000)
+
   it('makes the same table from what is left of runs: recipe, machine and outcome', async () => {
     const { results, summary } = await make('runs')
     for (const { cell } of results)
@@ -133,6 +148,15 @@ describe('reproduce', () => {
     await writeFile(path, '<<<<<<< HEAD\n')
     await expect(make('runs')).rejects.toThrow(`${path}: it is no JSON`)
     expect(await readFile(path, 'utf8')).toBe('<<<<<<< HEAD\n')
+  }, 120_000)
+
+  it('knows which trainings are done', async () => {
+    await make('runs', { diverging: '1' })
+    const done = (of: Scale) =>
+      Promise.all(cellsOf(of, { seeds: 1, folder: join(folder, 'runs') }).map((cell) => isDone(of, cell)))
+    expect(await done(scale)).toEqual([true, false, true])
+    expect(await done({ ...scale, samples: 32 })).toEqual([false, false, false])
+    expect(await done({ ...scale, models: [{ ...recipe, steps: 7 }] })).toEqual([false, false, false])
   }, 120_000)
 
   it('sweeps looped plans alone, at 1 … 4 L loops', async () => {

@@ -8,6 +8,7 @@ import { applySettings, type Recipe, resolveRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import {
   createRun,
+  DivergedError,
   defaultRunName,
   type Environment,
   type Machine,
@@ -54,6 +55,8 @@ export interface ReproduceOptions {
   readonly machine: Machine
   /** Trains a run to its end, from where it stands. */
   readonly train: (run: Run, cell: Cell) => Promise<TrainingResult>
+  /** Called for a training that diverges, after which the next begins. Default: the error is thrown. */
+  readonly onDiverged?: (cell: Cell, error: DivergedError) => void
 }
 
 /** What became of a cell. */
@@ -71,27 +74,47 @@ export interface CellResult {
 export async function* reproduce(
   scale: Scale,
   cells: readonly Cell[],
-  { executor, machine, train }: ReproduceOptions,
+  { executor, machine, train, onDiverged }: ReproduceOptions,
 ): AsyncGenerator<CellResult> {
   for (const cell of cells) {
     const run = await runOf(cell, machine)
     const { environment } = run
-    const columns = scale.columns.filter(({ model }) => model === cell.model)
+    const columns = columnsOf(scale, cell)
     const before = await storedOutcome(run.path, scale, columns)
     if (before) {
       yield { cell, outcome: before, environment }
       continue
     }
-    const { stopped } = await train(run, cell)
-    if (stopped === 'interrupted') return
+    const trained = await train(run, cell).catch((error) => {
+      if (!(error instanceof DivergedError) || onDiverged === undefined) throw error
+      onDiverged(cell, error)
+    })
+    if (trained === undefined) continue
+    if (trained.stopped === 'interrupted') return
     yield { cell, outcome: await outcomeOf(run, scale, columns, executor), environment }
   }
 }
 
-async function runOf({ recipe, path }: Cell, machine: Machine): Promise<Run> {
-  const isThere = await stat(join(path, 'recipe.json')).catch(() => undefined)
-  if (!isThere) return createRun(recipe, machine, { path })
+const columnsOf = ({ columns }: Scale, cell: Cell) => columns.filter(({ model }) => model === cell.model)
+
+/** Whether a cell was trained and measured before, with this recipe. */
+export async function isDone(scale: Scale, cell: Cell): Promise<boolean> {
+  if (!(await hasRun(cell)) || !isOf(await openRun(cell.path), cell)) return false
+  return (await storedOutcome(cell.path, scale, columnsOf(scale, cell))) !== undefined
+}
+
+async function runOf(cell: Cell, machine: Machine): Promise<Run> {
+  const { recipe, path } = cell
+  if (!(await hasRun(cell))) return createRun(recipe, machine, { path })
   const run = await openRun(path)
-  if (recipeHash(run.recipe) === recipeHash(resolveRecipe(recipe))) return run
+  if (isOf(run, cell)) return run
   throw new LatheError(`${path} was trained with another recipe: move it away, or give another --out`)
 }
+
+const hasRun = ({ path }: Cell) =>
+  stat(join(path, 'recipe.json')).then(
+    () => true,
+    () => false,
+  )
+
+const isOf = (run: Run, { recipe }: Cell) => recipeHash(run.recipe) === recipeHash(resolveRecipe(recipe))

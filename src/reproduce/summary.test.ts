@@ -185,7 +185,7 @@ describe('the caption', () => {
       { ...table, measure: 'error' },
       { ...scale, models: [solvable, solvable] },
       solved.slice(0, 4),
-      12,
+      { of: 12 },
     )
     expect(caption(two)).toBe(
       'Unfinished: 4 of 12 trainings are done. Error in percent on held-out samples, mean ± standard deviation over 1 to 2 ' +
@@ -226,6 +226,9 @@ describe('the levels', () => {
     expect(levelSentences(summarize({ ...table, measure: 'error' }, scale, []))[0]).toMatch(
       /^p = 2: errors by chance 75\.0 %; shortcuts: /,
     )
+    expect(
+      levelSentences(summarize(table, scale, [])).filter((text) => text === 'Hop p − 1: one hop too few.'),
+    ).toHaveLength(1)
   })
 })
 

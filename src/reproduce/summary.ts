@@ -2,9 +2,9 @@
  * A table of ours, from what its trainings came to.
  */
 import { LoopPlan } from '../plan/index.ts'
-import { createTask } from '../task/index.ts'
+import { createTask, type Shortcut } from '../task/index.ts'
 import type { Environment } from '../train/index.ts'
-import type { CellResult } from './reproduce.ts'
+import type { Cell, CellResult } from './reproduce.ts'
 import { type Column, type PublishedTable, publishedCell, type Row, type Scale } from './table.ts'
 
 /** A cell over all seeds that are done. */
@@ -23,8 +23,8 @@ export type MeasuredCells = Readonly<Record<string, Measured>>
 
 export interface SummaryRow {
   readonly plan: string
-  /** Of the last model of the row. */
-  readonly parameters: number
+  /** Least and most over models: each has a vocabulary of its own. */
+  readonly parameters: readonly [number, number]
   readonly effectiveDepth: number
   /** Least and most updates over models and seeds: a solved row stops early. */
   readonly steps: readonly [number, number]
@@ -50,8 +50,8 @@ export interface Summary {
   readonly table: PublishedTable
   readonly scale: Scale
   readonly rows: readonly SummaryRow[]
-  /** How many of how many are done. */
-  readonly trainings: { readonly done: number; readonly of: number }
+  /** How many of how many are done, and which diverged. */
+  readonly trainings: { readonly done: number; readonly of: number; readonly diverged: readonly Cell[] }
   /** The accuracy at which trainings stop, where it is one. */
   readonly target?: number
   /** What the runs were trained with: every commit, and every machine with its executor. */
@@ -60,9 +60,7 @@ export interface Summary {
   /** What a blind guess has on what each model is trained on, which is what sweeps measure. */
   readonly chances: readonly number[]
   /** By the column's title. */
-  readonly levels: Readonly<
-    Record<string, { chance: number; shortcuts: readonly { name: string; accuracy: number }[] }>
-  >
+  readonly levels: Readonly<Record<string, { chance: number; shortcuts: readonly Shortcut[] }>>
 }
 
 /** Sums up what is done so far, of so many trainings: rows of which no training is done are left out. */
@@ -70,7 +68,7 @@ export function summarize(
   table: PublishedTable,
   scale: Scale,
   results: readonly CellResult[],
-  of = results.length,
+  { of = results.length, diverged = [] }: { of?: number; diverged?: readonly Cell[] } = {},
 ): Summary {
   const rows = scale.rows.flatMap((row) => {
     const own = results.filter(({ cell }) => cell.row === row)
@@ -85,7 +83,7 @@ export function summarize(
     table,
     scale,
     rows,
-    trainings: { done: results.length, of },
+    trainings: { done: results.length, of, diverged },
     target: oneOf(results.map(({ cell }) => cell.recipe.evaluate.target)),
     commits: distinct(environments.map(codeText)),
     machines: distinct(environments.map(machineText)),
@@ -95,12 +93,11 @@ export function summarize(
 }
 
 function summaryRow(table: PublishedTable, scale: Scale, row: Row, results: readonly CellResult[]): SummaryRow {
-  const steps = results.map(({ outcome }) => outcome.step)
   return {
     plan: row.plan,
-    parameters: results.at(-1)!.outcome.parameters,
+    parameters: rangeOf(results.map(({ outcome }) => outcome.parameters)),
     effectiveDepth: LoopPlan.parse(row.plan).effectiveDepth,
-    steps: [Math.min(...steps), Math.max(...steps)],
+    steps: rangeOf(results.map(({ outcome }) => outcome.step)),
     trainingFlops: mean(results.map(({ outcome }) => outcome.trainingFlops)),
     cells: measuredCells(table, scale, row, results),
     best: table.best ? bestRun(table, scale, row, results) : undefined,
@@ -171,6 +168,8 @@ export const meanOver = ({ values, seeds }: Measured, of: readonly number[]): nu
 /** The seeds that all have. */
 export const commonSeeds = (cells: readonly Measured[]): number[] =>
   distinct(cells.flatMap(({ seeds }) => seeds)).filter((seed) => cells.every(({ seeds }) => seeds.includes(seed)))
+
+const rangeOf = (values: readonly number[]): [number, number] => [Math.min(...values), Math.max(...values)]
 
 const oneOf = <T>(values: readonly T[]): T | undefined => (new Set(values).size === 1 ? values[0] : undefined)
 

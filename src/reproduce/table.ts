@@ -64,7 +64,7 @@ export const unstated =
 /** The same of a laptop scale, whose optimizer is ours altogether. */
 export const laptopChoices = ({ optimizer }: Recipe) =>
   `Ours besides: ${optimizerNames[optimizer.name]} instead of Adafactor with its rate, batch and updates; and, as the ` +
-  'paper does not state them, warmup, norm, activation, initialisation and clipping.'
+  'paper does not state them, warmup, norm, activation, initialisation, clipping and no weight decay.'
 
 const optimizerNames = { adamw: 'AdamW', adafactor: 'Adafactor', muon: 'Muon' }
 

@@ -13,4 +13,11 @@ export * from './run-folder.ts'
 export type { LogRecord } from './run-log.ts'
 export { recipeLoops, recipeModel, recipeOptimizer, type Setup, setUp, setUpTraining } from './setup.ts'
 export { openModel, type TrainedModel } from './trained-model.ts'
-export { type StepEvent, type Stopped, type TrainingResult, type TrainOptions, train } from './trainer.ts'
+export {
+  DivergedError,
+  type StepEvent,
+  type Stopped,
+  type TrainingResult,
+  type TrainOptions,
+  train,
+} from './trainer.ts'

@@ -104,6 +104,11 @@ export async function train(run: Run, options: TrainOptions): Promise<TrainingRe
   }
 }
 
+/** A loss, gradient or norm is not finite: the same training would come to the same. */
+export class DivergedError extends LatheError {
+  override name = 'DivergedError'
+}
+
 // Ours: a curve fine enough to draw, in files that stay small.
 const logEvery = 10
 
@@ -305,7 +310,7 @@ class Trainer {
       savedStep === undefined
         ? 'no checkpoint had been saved'
         : `the checkpoint of step ${savedStep} in ${this.run.path} is kept`
-    throw new LatheError(`step ${step}: ${what}: training stopped, ${kept}; a lower optimizer.lr may help`)
+    throw new DivergedError(`step ${step}: ${what}: training stopped, ${kept}; a lower optimizer.lr may help`)
   }
 
   /** Begins to save weights whose loss is known to be finite. */
