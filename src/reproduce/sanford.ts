@@ -7,7 +7,7 @@ const titleOf = (h: number) => (h === 1 ? '1 hop' : `${h} hops`)
 const scale = (model: Recipe, note: string): Scale => ({
   notes: [
     note,
-    'Theirs trains with the dropout of 0.1 that GPT-2 has by default, and their notebook measures with it; ours has none. Ours, too: ' +
+    'Theirs trains with the dropout of 0.1 that GPT-2 has by default, and their notebook, as it stands, measures with it; ours has none. Ours, too: ' +
       'a head tied to the embedding (theirs takes 128 logits from the last hidden state itself) and no smaller initial weights ' +
       'at the ends of residual branches.',
     'Error: the share of wrong letters over the positions with a defined hop.',
