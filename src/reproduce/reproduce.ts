@@ -78,11 +78,10 @@ export async function* reproduce(
 ): AsyncGenerator<CellResult> {
   for (const cell of cells) {
     const run = await runOf(cell, machine)
-    const { environment } = run
     const columns = columnsOf(scale, cell)
     const before = await storedOutcome(run.path, scale, columns)
     if (before) {
-      yield { cell, outcome: before, environment }
+      yield { cell, outcome: before, environment: run.environment }
       continue
     }
     const trained = await train(run, cell).catch((error) => {
@@ -91,7 +90,8 @@ export async function* reproduce(
     })
     if (trained === undefined) continue
     if (trained.stopped === 'interrupted') return
-    yield { cell, outcome: await outcomeOf(run, scale, columns, executor), environment }
+    const outcome = await outcomeOf(run, scale, columns, executor)
+    yield { cell, outcome, environment: (await openRun(run.path)).environment }
   }
 }
 

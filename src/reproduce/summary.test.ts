@@ -252,6 +252,14 @@ describe('the page', () => {
     )
   })
 
+  it('says what a training was resumed with', () => {
+    const [first, ...rest] = seen
+    const resumed = [{ ...first.environment, commit: 'fedcba9876543210', isa: 'avx512', step: 5 }]
+    const went = [{ ...first, environment: { ...first.environment, resumed } }, ...rest]
+    const { markdown } = markdownReport(summarize(table, scale, went), provenance, 'mine')
+    expect(markdown).toMatch(/Trained at commits 0123456, fedcba9; on .*; on a CPU, native avx512, f32, 1 thread; /)
+  })
+
   it('says which of them had changes that were not committed', () => {
     const changed = seen.map((result, i) => ({
       ...result,

@@ -78,7 +78,7 @@ export function summarize(
     const { chance, shortcuts, written } = createTask(column.task ?? scale.models[column.model].task)
     return [column.title, { chance: column.written && written ? written.chance : chance, shortcuts }] as const
   })
-  const environments = results.map(({ environment }) => environment)
+  const environments = results.flatMap(({ environment }) => [environment, ...(environment.resumed ?? [])])
   return {
     table,
     scale,

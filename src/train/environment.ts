@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 
 /** What a run was given to compute with. */
 export interface Machine {
@@ -27,6 +27,14 @@ export interface Environment extends Machine {
   readonly cores: number
   /** ISO 8601. */
   readonly created: string
+  /** Sessions that went on, after so many updates, with other code or on another machine than the one before. */
+  readonly resumed?: readonly (Environment & { readonly step: number })[]
+}
+
+/** Whether two sessions had the same code and machine. */
+export function isSameEnvironment(a: Environment, b: Environment): boolean {
+  const known = (session: Environment & { step?: number }) => ({ ...session, created: '', resumed: [], step: 0 })
+  return isDeepStrictEqual(known(a), known(b))
 }
 
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url))

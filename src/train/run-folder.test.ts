@@ -14,6 +14,7 @@ import {
   openRun,
   readMetrics,
   readTiming,
+  recordResumption,
 } from './run-folder.ts'
 
 const recipe = phopQuickstart()
@@ -67,6 +68,25 @@ describe('createRun', () => {
       new LatheError(`${path}: cannot make a run there: no room on the disk (ENOSPC)`),
     )
     expect(await readdir(folder)).toEqual([])
+  })
+})
+
+describe('a run that goes on', () => {
+  it('records another machine in its environment, once', async () => {
+    const path = join(folder, 'run')
+    const run = await createRun(recipe, machine, { path })
+    const goOn = async (step: number, changed: object = {}) => {
+      await recordResumption(await openRun(path), { ...machine, ...changed }, step)
+      return (await openRun(path)).environment.resumed?.map(({ step, isa, threads }) => [step, isa, threads])
+    }
+    expect(await goOn(10)).toBeUndefined()
+    expect(await readFile(join(path, 'env.json'), 'utf8')).toBe(`${JSON.stringify(run.environment, null, 2)}\n`)
+    expect(await goOn(20, { isa: 'other' })).toEqual([[20, 'other', machine.threads]])
+    expect(await goOn(30, { isa: 'other' })).toHaveLength(1)
+    expect(await goOn(40)).toEqual([
+      [20, 'other', machine.threads],
+      [40, machine.isa, machine.threads],
+    ])
   })
 })
 

@@ -6,7 +6,7 @@ import { type FileSystem, flushFolder, ioReason, isGone, replaceFile } from '../
 import { readJsonFile } from '../files/json-file.ts'
 import { defineRecipe, type Recipe, type ResolvedRecipe, resolveRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
-import { describeEnvironment, type Environment, type Machine } from './environment.ts'
+import { describeEnvironment, type Environment, isSameEnvironment, type Machine } from './environment.ts'
 import { appendRecord, type LogRecord, readLog } from './run-log.ts'
 
 /** A run is a folder that explains itself: recipe.json, env.json, metrics.jsonl, timing.jsonl and checkpoints/. */
@@ -44,6 +44,17 @@ export async function createRun(
     throw new LatheError(`${folder}: cannot make a run there: ${ioReason(error)}`, { cause: error })
   }
   return { path: folder, recipe: resolved, environment }
+}
+
+/** Records in `env.json` that a run goes on after `step` updates with other code, or on another machine. */
+export async function recordResumption({ path, environment }: Run, machine: Machine, step: number): Promise<void> {
+  const { resumed = [] } = environment
+  const now = await describeEnvironment(machine)
+  if (isSameEnvironment(resumed.at(-1) ?? environment, now)) return
+  const file = join(path, 'env.json')
+  await writeJson(file, { ...environment, resumed: [...resumed, { step, ...now }] }, nodeFs).catch((error) => {
+    throw new LatheError(`${file}: cannot write it: ${ioReason(error)}`)
+  })
 }
 
 /** SHA-256 of all that decides the curve: every setting but the number of threads and what is computed again. */

@@ -26,7 +26,7 @@ import {
 } from './history.ts'
 import { lockRun } from './lock.ts'
 import { compileStep } from './recompute.ts'
-import { appendMetrics, appendTiming, type Run, readMetrics, recipeHash } from './run-folder.ts'
+import { appendMetrics, appendTiming, type Run, readMetrics, recipeHash, recordResumption } from './run-folder.ts'
 import { Saver } from './saver.ts'
 import { recipeOptimizer, setUpTraining } from './setup.ts'
 
@@ -161,6 +161,8 @@ class Trainer {
       const { tokens, flops } = saved.state
       this.spent = session.spent = { tokens, flops }
       this.step = this.lastSave = this.saver.savedStep = session.step = saved.step
+      const { name, isa, precision, threads } = options.executor
+      await recordResumption(run, { executor: name, isa, precision, threads }, saved.step)
     }
     const notes = [
       ...(saved?.warnings ?? []),
