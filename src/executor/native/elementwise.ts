@@ -30,7 +30,7 @@ const elementwiseCodes = [
   'broadcastTo',
 ]
 
-const MAX_OPS = 20
+const MAX_OPS = 20 // of up to three constants each: native/kernels/elementwise.cc has room for 64
 const MAX_OPERANDS = 24
 
 /** The code of an op. Throws a LatheError for one that native/kernels/elementwise.cc does not know. */
