@@ -214,15 +214,22 @@ describe('train', () => {
 
   it('does not begin again over records whose checkpoints are away', async () => {
     const run = await newRun()
-    await trainUntil(run, 23)
+    await trainUntil(run, 24)
     const [metrics, checkpoints] = ['metrics.jsonl', 'checkpoints'].map((name) => join(run.path, name))
     const before = await readFile(metrics, 'utf8')
     await rename(checkpoints, `${checkpoints}.away`)
     await expect(train(run, { executor })).rejects.toThrow(
-      `${run.path} has records up to step 20 but no checkpoint: put its folder checkpoints back, or train anew`,
+      `${run.path} has records up to step 24 but no checkpoint: put its folder checkpoints back, or train anew`,
     )
     expect(await readFile(metrics, 'utf8')).toBe(before)
     await rename(`${checkpoints}.away`, checkpoints)
+    expect(await train(run, { executor })).toMatchObject({ stopped: 'finished' })
+  })
+
+  it('begins again over what a crash leaves up to the second save, which waits for the first', async () => {
+    const run = await newRun()
+    await trainUntil(run, 23)
+    await rm(join(run.path, 'checkpoints'), { recursive: true })
     expect(await train(run, { executor })).toMatchObject({ stopped: 'finished' })
   })
 

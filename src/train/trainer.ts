@@ -175,11 +175,14 @@ class Trainer {
     session.secondsBefore = seconds
   }
 
-  /** Logs that go on past what a crash before the first checkpoint leaves are not to be lost with the checkpoints. */
+  /**
+   * Logs that go on past what a crash before the first checkpoint leaves are not to be lost with the checkpoints. It
+   * leaves those up to the second save, which waits for the first.
+   */
   private async expectBeginning(): Promise<undefined> {
     const { path, recipe } = this.run
     const last = (await readMetrics(this.run)).at(-1)?.step ?? 0
-    if (last >= 2 * recipe.checkpoint.every)
+    if (last > 2 * recipe.checkpoint.every)
       throw new LatheError(
         `${path} has records up to step ${last} but no checkpoint: put its folder checkpoints back, or train anew in another folder`,
       )
