@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { chooseExecutor, type Executor } from '../executor/index.ts'
 import type { Recipe } from '../recipes/index.ts'
-import type { Machine } from '../train/environment.ts'
 
 /** The flags that every verb that computes takes. */
 export interface CommonFlags {
@@ -63,13 +62,6 @@ export function executorOf(
     threads: flags.threads ?? recipe.threads,
   })
 }
-
-export const machineOf = ({ name, isa, precision, threads }: Executor): Machine => ({
-  executor: name,
-  isa,
-  precision,
-  threads,
-})
 
 /** `native avx512, f32, 2 threads`. */
 export const describeExecutor = ({ name, isa, precision, threads }: Executor): string =>

@@ -12,14 +12,21 @@ import { applySettings, phopQuickstart, phopTiny, type Recipe } from '../recipes
 import { formatInteger } from '../report/format.ts'
 import type { QuickstartInput, QuickstartRole, QuickstartRow } from '../report/index.ts'
 import { createTask } from '../task/index.ts'
-import { createRun, evaluationOf, openModel, type Run, readHistory, type TrainingResult } from '../train/index.ts'
+import {
+  createRun,
+  evaluationOf,
+  machineOf,
+  openModel,
+  type Run,
+  readHistory,
+  type TrainingResult,
+} from '../train/index.ts'
 import { runCommand } from './main.ts'
 import {
   type CommonFlags,
   executorOf,
   flagSettings,
   givenFlags,
-  machineOf,
   quoted,
   wholeNumber,
   withCommonFlags,

@@ -34,13 +34,13 @@ import {
   tables,
 } from '../reproduce/index.ts'
 import { LatheError } from '../settings/error.ts'
+import { machineOf } from '../train/index.ts'
 import {
   type CommonFlags,
   describeExecutor,
   executorOf,
   flagSettings,
   givenFlags,
-  machineOf,
   quoted,
   settingsFlag,
   wholeNumber,

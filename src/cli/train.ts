@@ -17,6 +17,7 @@ import { createTask } from '../task/index.ts'
 import {
   createRun,
   listCheckpoints,
+  machineOf,
   openRun,
   type Run,
   setUpTraining,
@@ -29,7 +30,6 @@ import {
   describeExecutor,
   executorOf,
   flagSettings,
-  machineOf,
   quoted,
   settingsFlag,
   withCommonFlags,

@@ -1,7 +1,6 @@
 /**
  * Makes a published table again: trains what is missing, goes on with what was interrupted, measures all.
  */
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Executor } from '../executor/index.ts'
 import { applySettings, type Recipe, resolveRecipe } from '../recipes/index.ts'
@@ -11,6 +10,7 @@ import {
   DivergedError,
   defaultRunName,
   type Environment,
+  isRun,
   type Machine,
   openRun,
   type Run,
@@ -99,22 +99,16 @@ const columnsOf = ({ columns }: Scale, cell: Cell) => columns.filter(({ model })
 
 /** Whether a cell was trained and measured before, with this recipe. */
 export async function isDone(scale: Scale, cell: Cell): Promise<boolean> {
-  if (!(await hasRun(cell)) || !isOf(await openRun(cell.path), cell)) return false
+  if (!(await isRun(cell.path)) || !isOf(await openRun(cell.path), cell)) return false
   return (await storedOutcome(cell.path, scale, columnsOf(scale, cell))) !== undefined
 }
 
 async function runOf(cell: Cell, machine: Machine): Promise<Run> {
   const { recipe, path } = cell
-  if (!(await hasRun(cell))) return createRun(recipe, machine, { path })
+  if (!(await isRun(cell.path))) return createRun(recipe, machine, { path })
   const run = await openRun(path)
   if (isOf(run, cell)) return run
   throw new LatheError(`${path} was trained with another recipe: move it away, or give another --out`)
 }
-
-const hasRun = ({ path }: Cell) =>
-  stat(join(path, 'recipe.json')).then(
-    () => true,
-    () => false,
-  )
 
 const isOf = (run: Run, { recipe }: Cell) => recipeHash(run.recipe) === recipeHash(resolveRecipe(recipe))

@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, promisify } from 'node:util'
+import type { Executor } from '../executor/index.ts'
 
 /** What a run was given to compute with. */
 export interface Machine {
@@ -13,6 +14,14 @@ export interface Machine {
   readonly isa: string
   readonly precision: string
 }
+
+/** What an executor gives a run. */
+export const machineOf = ({ name, isa, precision, threads }: Executor): Machine => ({
+  executor: name,
+  isa,
+  precision,
+  threads,
+})
 
 /** `env.json`: what a run ran on. */
 export interface Environment extends Machine {

@@ -5,7 +5,7 @@
 export { BatchSource } from './batch-source.ts'
 export { type BatchSettings, drawBatch, type MicroBatch } from './batches.ts'
 export * from './checkpoint.ts'
-export { describeEnvironment, type Environment, type Machine } from './environment.ts'
+export { describeEnvironment, type Environment, type Machine, machineOf } from './environment.ts'
 export { type BatchGradients, GradientComputer } from './gradients.ts'
 export * from './history.ts'
 export { compileStep, memoryBudget, type Recompute, type RecomputeOptions } from './recompute.ts'

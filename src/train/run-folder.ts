@@ -139,7 +139,8 @@ export interface Runs {
   readonly folders: { path: string; count: number }[]
 }
 
-const isRun = (path: string): Promise<boolean> =>
+/** Whether a folder is a run. */
+export const isRun = (path: string): Promise<boolean> =>
   stat(join(path, 'recipe.json')).then(
     () => true,
     () => false,

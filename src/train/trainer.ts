@@ -14,6 +14,7 @@ import type { ResolvedRecipe } from '../recipes/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { BatchSource } from './batch-source.ts'
 import { listCheckpoints, loadCheckpoint, rewindRun } from './checkpoint.ts'
+import { machineOf } from './environment.ts'
 import { type BatchGradients, GradientComputer } from './gradients.ts'
 import { HeldOut } from './held-out.ts'
 import {
@@ -161,8 +162,7 @@ class Trainer {
       const { tokens, flops } = saved.state
       this.spent = session.spent = { tokens, flops }
       this.step = this.lastSave = this.saver.savedStep = session.step = saved.step
-      const { name, isa, precision, threads } = options.executor
-      await recordResumption(run, { executor: name, isa, precision, threads }, saved.step)
+      await recordResumption(run, machineOf(options.executor), saved.step)
     }
     const notes = [
       ...(saved?.warnings ?? []),
