@@ -67,14 +67,12 @@ struct Attention {
   // gradient takes the weights where there are any, else makes them again from lse.
   float* out;      // [T, H*dHeadValue], ld = H*dHeadValue
   float* lse;      // [H, T] log-sum-exp of the scaled scores
-  float* weights;  // [H, T, weightsStep(S)] softmax of the scaled scores; unsaid after the last key that a row sees
+  float* weights;  // [H, T, ldWeights] softmax of the scaled scores; unsaid after the last key that a row sees
+  int64_t ldWeights;  // S filled up to 16s
 };
-// Elements from one row of weights to the next.
-constexpr int64_t weightsStep(int64_t S) { return (S + 15) / 16 * 16; }
 
 struct AttentionGrad {
   const float* dout;  // [T, H*dHeadValue]
-  int64_t lddout;
   float *dq, *dk, *dv;  // contiguous, overwritten
 };
 

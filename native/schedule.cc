@@ -199,17 +199,18 @@ void Worker::attention(const Step& s, bool gradient) {
   a.q = read<float>(s, 0), a.k = read<float>(s, 1), a.v = read<float>(s, 2);
   a.ldq = a.ldk = H * K;
   a.ldv = H * V;
+  a.ldWeights = n[6];  // 0 where none are kept
   const Kernels& k = *schedule_->kernels;
   const auto place = [&](size_t i, int64_t size) { return write(s, i) ? write(s, i) : scratch_.array<float>(size); };
   if (!gradient) {
     a.out = place(0, T * H * V);
     a.lse = write(s, 1);
-    a.weights = s.writes.size() > 2 ? write(s, 2) : nullptr;
+    a.weights = n[6] ? write(s, 2) : nullptr;
     return k.attention(schedule_->precision, a, scratch_);
   }
   a.out = read<float>(s, 3);
   (n[6] ? a.weights : a.lse) = read<float>(s, 4);
-  const AttentionGrad g = {read<float>(s, 5), H * V, place(0, T * H * K), place(1, S * H * K), place(2, S * H * V)};
+  const AttentionGrad g = {read<float>(s, 5), place(0, T * H * K), place(1, S * H * K), place(2, S * H * V)};
   k.attentionGrad(schedule_->precision, a, g, scratch_);
 }
 

@@ -135,7 +135,7 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratc
 
 void attention(Precision precision, const Attention& s, Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const int64_t ld = s.weights ? weightsStep(s.S) : roundUp(keysOf(s), W), ldo = s.nHeads * s.dHeadValue;
+  const int64_t ld = s.weights ? s.ldWeights : roundUp(keysOf(s), W), ldo = s.nHeads * s.dHeadValue;
   TurnedHead head(s, scratch);
   float* scores = s.weights ? nullptr : scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
   float* tops = scratch.array<float>(static_cast<size_t>(s.T));

@@ -27,7 +27,7 @@ void gradRow(int64_t n, float meanGrad, float scale, const float* P, float* dP) 
 void attentionGrad(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
   Scratch::Frame frame(scratch);
   const bool kept = s.weights != nullptr;
-  const int64_t keys = keysOf(s), ld = kept ? weightsStep(s.S) : roundUp(keys, W);
+  const int64_t keys = keysOf(s), ld = kept ? s.ldWeights : roundUp(keys, W);
   const int64_t width = s.nHeads * s.dHead, widthV = s.nHeads * s.dHeadValue;
   TurnedHead head(s, scratch);
   void* packedKT = kept ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
@@ -48,18 +48,18 @@ void attentionGrad(Precision precision, const Attention& s, const AttentionGrad&
     pack(precision, s.dHeadValue, keys, {v, 1, s.ldv}, packedVT);
     pack(precision, keys, s.dHead, {head.k, head.ldk, 1}, packedK);
     pack(precision, s.T, s.dHead, {head.q, head.ldq, 1}, packedQ);
-    pack(precision, s.T, s.dHeadValue, {dout, g.lddout, 1}, packedDout);
+    pack(precision, s.T, s.dHeadValue, {dout, widthV, 1}, packedDout);
 
     for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
       const int64_t rows = least(kQueryBlock, s.T - i0);
       const int64_t n = mostKeysSeen(s, i0, rows);
       if (!kept) scoreBlock(precision, s, head, packedKT, i0, rows, again, ld, scratch);
       const float* P = kept ? s.weights + (h * s.T + i0) * ld : again;
-      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * g.lddout, g.lddout, 1}, {packedVT, s.dHeadValue}, dS, ld,
+      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * widthV, widthV, 1}, {packedVT, s.dHeadValue}, dS, ld,
                false, scratch);
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t i = i0 + r;
-        const float meanGrad = dot(s.dHeadValue, dout + i * g.lddout, out + i * widthV);
+        const float meanGrad = dot(s.dHeadValue, dout + i * widthV, out + i * widthV);
         const int64_t seen = wholeKeysSeen(s, i), hidden = roundUp(n, W) - seen;
         if (!kept) {
           weighScores(seen, s.lse[h * s.T + i], again + r * ld);

@@ -39,7 +39,7 @@ double dot(int64_t n, const double* a, const double* b) {
   return total;
 }
 
-Right naive(Precision precision, const Attention& s, const float* dout, int64_t lddout) {
+Right naive(Precision precision, const Attention& s, const float* dout) {
   const int64_t T = s.T, S = s.S, H = s.nHeads, width = H * s.dHead, widthV = H * s.dHeadValue;
   Right right = {{T, widthV}, {H, T}, {T, width}, {S, width}, {S, widthV}, 0, 0};
   Matrix q(T, width), k(S, width), v(S, widthV), d(T, widthV);
@@ -49,7 +49,7 @@ Right naive(Precision precision, const Attention& s, const float* dout, int64_t 
   };
   for (int64_t i = 0; i < T; ++i) {
     for (int64_t c = 0; c < width; ++c) q.row(i)[c] = s.q[i * s.ldq + c];
-    for (int64_t c = 0; c < widthV; ++c) d.row(i)[c] = dout[i * lddout + c];
+    for (int64_t c = 0; c < widthV; ++c) d.row(i)[c] = dout[i * widthV + c];
     for (int64_t h = 0; h < H && s.ropeBase != 0; ++h)
       turn(q.row(i) + h * s.dHead, s.dHead, position(s.start + i), s.ropeBase, 1);
   }
@@ -143,7 +143,7 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
       text("%s attention %s T %d, S %d, start %d, %d heads of %d and %d%s%s%s%s", kernels.name, nameOf(precision),
            int(c.T), int(c.S), int(c.start), int(c.nHeads), int(c.dHead), int(c.dHeadValue), c.causal ? ", causal" : "",
            c.rope ? ", rope" : "", c.positions ? ", positions" : "", c.segments ? ", segments" : "");
-  const Right right = naive(precision, s, dout.data(), widthV);
+  const Right right = naive(precision, s, dout.data());
   Scratch scratch;
   kernels.attention(precision, s, scratch);
   const double allowed = tolerance(precision, double(c.dHead + c.S));
@@ -152,13 +152,14 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
 
   const auto checkGrad = [&](const std::string& how) {
     scratch.reset();
-    kernels.attentionGrad(precision, s, {dout.data(), widthV, dq.data(), dk.data(), dv.data()}, scratch);
+    kernels.attentionGrad(precision, s, {dout.data(), dq.data(), dk.data(), dv.data()}, scratch);
     checkClose(dv.data(), right.dv.data, allowed, what + how + ", dv");
     checkClose(dq.data(), right.dq.data, allowed, what + how + ", dq", right.squaredDq);
     checkClose(dk.data(), right.dk.data, allowed, what + how + ", dk", right.squaredDk);
   };
   checkGrad("");
-  Floats weights(c.nHeads * c.T * weightsStep(c.S));
+  s.ldWeights = (c.S + 15) / 16 * 16;
+  Floats weights(c.nHeads * c.T * s.ldWeights);
   Floats outKept(out.size());
   s.weights = weights.data(), s.lse = nullptr, s.out = outKept.data();
   scratch.reset();
@@ -167,7 +168,7 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
   checkGrad(", weights kept");
   Floats dq2(dq.size()), dk2(dk.size()), dv2(dv.size());
   scratch.reset();
-  kernels.attentionGrad(precision, s, {dout.data(), widthV, dq2.data(), dk2.data(), dv2.data()}, scratch);
+  kernels.attentionGrad(precision, s, {dout.data(), dq2.data(), dk2.data(), dv2.data()}, scratch);
   check(dq.same(dq2) && dk.same(dk2) && dv.same(dv2), "%s: two runs differ", what.c_str());
 }
 

@@ -94,7 +94,7 @@ function scores({ S, H, K, q, k, scale, sees }: Prepared, h: number, i: number, 
 /** Up to so many bytes of weights of a call are kept for its gradient; more are computed again. Ours. */
 const KEPT_BYTES = 8 * 2 ** 20
 
-/** Weights that the gradient reads, rows of S filled up to 16s as in native/kernels.h: what stands there is unsaid. */
+/** Weights that the gradient reads, rows of S filled up to 16s, for kernels' sake: what stands there is unsaid. */
 const weightsType = (T: number, S: number, H: number): TensorType => ({
   shape: [H, T, Math.ceil(S / 16) * 16],
   dtype: 'f32',

@@ -49,10 +49,10 @@ export const igsmTable: PublishedTable = {
             'are over a third of what is measured; one name in a definition, one definition that is not needed, 8 letters, a name ' +
             'a token, at most 128 tokens; width 64 instead of 128, but 8 heads of 16 as there.',
           laptopChoices(igsmLaptop()),
-          'Seeds after the first train `8`, `1` and `1x8` alone.',
+          'Seeds after the first train `8`, `1`, `1x2`, `1x8` and `2` alone.',
         ],
         2048,
-        plans.map((plan) => ({ plan, once: !['8', '1', '1x8'].includes(plan) })),
+        plans.map((plan) => ({ plan, once: !['8', '1', '1x2', '1x8', '2'].includes(plan) })),
       ),
     paper: () =>
       scale(

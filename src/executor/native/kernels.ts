@@ -21,7 +21,12 @@ const matrix = ({ shape }: TensorType): [rows: number, columns: number] => {
   return [sizeOf(shape) / columns, columns]
 }
 
-const attention: Choose = ({ inputs, attributes: a }, { type }) => {
+/** `weights`: the value that holds those that are kept. */
+const attention = (
+  { inputs, attributes: a }: Instruction,
+  { type }: Lowerer,
+  weights: number | undefined,
+): Partial<KernelStep> => {
   const from = inputs.length - ['start', 'positions', 'segments'].filter((name) => a[name]).length
   let next = from
   const extra = ['start', 'positions', 'segments'].map((name) => (a[name] ? inputs[next++] : undefined))
@@ -29,7 +34,10 @@ const attention: Choose = ({ inputs, attributes: a }, { type }) => {
   const H = a.nHeads as number
   return {
     reads: [...inputs.slice(0, from), ...extra],
-    integers: [q.shape[0], k.shape[0], H, q.shape[1] / H, v.shape[1] / H, Number(a.causal), Number(a.kept ?? false)],
+    integers: [
+      ...[q.shape[0], k.shape[0], H, q.shape[1] / H, v.shape[1] / H, Number(a.causal)],
+      weights === undefined ? 0 : type(weights).shape[2],
+    ],
     reals: [a.scale as number, a.ropeBase as number],
   }
 }
@@ -70,8 +78,9 @@ const choices: Readonly<Record<string, Choose>> = {
       rows: ofRows ? 0 : overRows ? 2 : undefined,
     }
   },
-  attention,
-  attentionGrad: attention,
+  attention: (instruction, lowerer) => attention(instruction, lowerer, instruction.outputs[2]),
+  attentionGrad: (instruction, lowerer) =>
+    attention(instruction, lowerer, instruction.attributes.kept ? instruction.inputs[4] : undefined),
   rope: ({ inputs: [x], attributes: { nHeads, base, back } }, { type }) => {
     const [T, width] = type(x).shape
     return { integers: [T, nHeads as number, width / (nHeads as number), back ? -1 : 1], reals: [base as number] }
