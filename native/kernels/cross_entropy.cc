@@ -37,9 +37,12 @@ void take(Running& row, int64_t v0, int64_t n, float* logits, int64_t target) {
   row.total += expShifted(n, logits, row.top, logits);
 }
 
-// Logits to their gradient, in place: (softmax - onehot(target)) * dloss.
+// Logits to their gradient, in place: (softmax - onehot(target)) * dloss, and 0 without a target, whatever they are.
 void gradRow(int64_t v0, int64_t n, float* logits, float lse, float dloss, int64_t target) {
-  if (target < 0) dloss = 0;
+  if (target < 0) {
+    __builtin_memset(logits, 0, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
   map(n, logits, logits, [&](vf z) { return expFlushed(z - lse) * dloss; });
   if (target >= v0 && target < v0 + n) logits[target - v0] -= dloss;
 }

@@ -88,6 +88,23 @@ void ties(const Kernels& kernels, Precision precision) {
   }
 }
 
+// A row without a target has no gradient, even where its logits overflow.
+void overflowIsMasked(const Kernels& kernels) {
+  Floats w(std::vector<float>{1e30f, -1e30f}), x(std::vector<float>{1e30f, 1e-30f}), losses(2), lse(2), dx(2), dW(2);
+  Ints targets(std::vector<int32_t>{-1, 0}), predictions(2);
+  Guarded<char> packed(kernels.packedBytes(Precision::F32, 1, 2)), packedT(kernels.packedBytes(Precision::F32, 2, 1));
+  kernels.pack(Precision::F32, 1, 2, {w.data(), 1, 1}, packed.data());
+  kernels.pack(Precision::F32, 2, 1, {w.data(), 1, 1}, packedT.data());
+  const CrossEntropy s = {2, 1, 2, x.data(), packed.data(), packedT.data(), targets.data()};
+  const std::vector<float> dlosses = {1, 1};
+  Scratch scratch;
+  kernels.crossEntropy(Precision::F32, s, losses.data(), predictions.data(), lse.data(), scratch);
+  kernels.crossEntropyGrad(Precision::F32, s, lse.data(), dlosses.data(), dx.data(), dW.data(), false, scratch);
+  check(std::isinf(lse[0]) || std::isnan(lse[0]), "%s cross-entropy: lse %g has not overflowed", kernels.name, lse[0]);
+  check(dx[0] == 0 && std::isfinite(dx[1]) && std::isfinite(dW[0]) && std::isfinite(dW[1]),
+        "%s cross-entropy: a row without a target has gradient %g, weights %g and %g", kernels.name, dx[0], dW[0], dW[1]);
+}
+
 void nanIsSeen(const Kernels& kernels) {
   Floats w(std::vector<float>{1, 2, 3}), x(std::vector<float>{NAN, 1}), losses(2), lse(2);
   Ints targets(std::vector<int32_t>{0, 0}), predictions(2);
@@ -113,6 +130,7 @@ void testCrossEntropy(const Kernels& kernels) {
     ties(kernels, precision);
   }
   nanIsSeen(kernels);
+  overflowIsMasked(kernels);
 }
 
 }  // namespace lathe::test
