@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { nativeIsBuilt, nativePeak, nativeReadRate, referenceExecutor } from '../executor/index.ts'
-import { type Ceilings, measureCeilings, noise } from './ceilings.ts'
+import { type Ceilings, highest, measureCeilings, noise } from './ceilings.ts'
 
 it.runIf(nativeIsBuilt())('ceilings are rates, and a cache is read faster than memory', async () => {
   expect(await nativePeak('f32', 1)).toBeGreaterThan(1e9)
@@ -11,6 +11,18 @@ it.runIf(nativeIsBuilt())('ceilings are rates, and a cache is read faster than m
 
 it('the reference executor has no ceiling', async () => {
   expect(await measureCeilings(referenceExecutor())).toBeUndefined()
+})
+
+it('a ceiling is the higher of two measurements, level by level', () => {
+  const read = (rate: number) =>
+    ({ L1: { kib: 16, rate }, L2: { kib: 256, rate: 2 * rate } }) as unknown as Ceilings['read']
+  const [a, b] = [
+    { f32: 2, read: read(3) },
+    { f32: 1, bf16: 5, read: read(4) },
+  ]
+  expect(highest(a, b)).toEqual({ f32: 2, bf16: 5, read: read(4) })
+  expect(highest(b, a)).toEqual({ f32: 2, bf16: 5, read: read(4) })
+  expect(highest(a, a)).toEqual({ ...a, bf16: undefined })
 })
 
 const ceilings = (bf16?: number) => ({ f32: 1e11, bf16 }) as Ceilings

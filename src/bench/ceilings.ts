@@ -33,6 +33,15 @@ export async function measureCeilings({ name, threads }: Executor): Promise<Ceil
   return { f32, bf16, read: Object.fromEntries(read) as Ceilings['read'] }
 }
 
+/** The higher of two measurements, each: a ceiling is what the machine could do at some time of a run. */
+export function highest(a: Ceilings, b: Ceilings): Ceilings {
+  const most = (x?: number, y?: number): number | undefined => (x === undefined ? y : Math.max(x, y ?? 0))
+  const levels = Object.entries(a.read).map(([level, { kib, rate }]) => {
+    return [level, { kib, rate: Math.max(rate, b.read[level as MemoryLevel].rate) }]
+  })
+  return { f32: most(a.f32, b.f32), bf16: most(a.bf16, b.bf16), read: Object.fromEntries(levels) as Ceilings['read'] }
+}
+
 const leastAmxPerCore = 2.2e12
 
 /** Why what was measured on this machine should not be quoted, in words; empty where it was steady. */

@@ -11,18 +11,27 @@ import { type Peer, type PeerResult, peerBars, runPeers } from './peers.ts'
 import { BenchStep, drawStep, firstSequences, type StepData } from './step.ts'
 
 export interface ModelTiming extends StepTiming {
+  readonly results?: Readonly<Record<string, PeerResult>>
+}
+
+/** Beside the ceilings of its run. */
+export interface RatedTiming extends ModelTiming {
   /** Fraction of the multiply-add ceiling of the precision. */
   readonly shareOfCeiling?: number
   /** Why the numbers should not be quoted; empty where the machine was steady. */
   readonly noisy: readonly string[]
-  readonly results?: Readonly<Record<string, PeerResult>>
+}
+
+export function rated(timing: ModelTiming, executor: Executor, ceilings: Ceilings | undefined): RatedTiming {
+  const ceiling = ceilings?.[executor.precision]
+  const shareOfCeiling = ceiling && (1e12 * timing.teraflops) / ceiling
+  return { ...timing, shareOfCeiling, noisy: noise(executor, ceilings, timing.drift) }
 }
 
 export interface ModelTimingOptions {
   readonly executor: Executor
   /** How `executor` was chosen: the same in f32 says what loss and gradients should be. */
   readonly choice: ExecutorChoice
-  readonly ceilings?: Ceilings
   readonly peers?: readonly Peer[]
   readonly seed: number
   /** Time of the measured runs, and again of each peer's. */
@@ -35,7 +44,7 @@ export interface ModelTimingOptions {
  * LatheError says how far off it is.
  */
 export async function timeModel(model: NamedModel, options: ModelTimingOptions): Promise<ModelTiming> {
-  const { executor, ceilings, peers, seed, seconds, progress } = options
+  const { executor, peers, seed, seconds, progress } = options
   const draw = () => drawStep(model, model.batch, seed)
   const step = new BenchStep(model, draw(), executor)
   let results: Record<string, PeerResult> | undefined
@@ -56,7 +65,5 @@ export async function timeModel(model: NamedModel, options: ModelTimingOptions):
     }
   }
   const timing = await timeStep(step, seconds, beside)
-  const ceiling = ceilings?.[executor.precision]
-  const shareOfCeiling = ceiling && (1e12 * timing.teraflops) / ceiling
-  return { ...timing, shareOfCeiling, noisy: noise(executor, ceilings, timing.drift), results }
+  return { ...timing, results }
 }

@@ -1,9 +1,9 @@
 /**
  * `lathe bench` without a flag that asks for something else: ceilings, matrix products, training steps, peers.
  */
-import { type Ceilings, measureCeilings } from '../bench/ceilings.ts'
+import { type Ceilings, highest, measureCeilings } from '../bench/ceilings.ts'
 import { matmulShapes, timeMatmul } from '../bench/measure.ts'
-import { type ModelTiming, timeModel } from '../bench/model-timing.ts'
+import { type ModelTiming, type RatedTiming, rated, timeModel } from '../bench/model-timing.ts'
 import type { NamedModel } from '../bench/named-model.ts'
 import type { Peer, PeerResult } from '../bench/peers.ts'
 import type { Executor } from '../executor/index.ts'
@@ -30,26 +30,29 @@ export interface StepsOptions {
 
 export async function measureSteps({ models, executor, peers, flags, say }: StepsOptions): Promise<Measured> {
   say('ceilings')
-  const ceilings = await measureCeilings(executor)
-  const ceiling = ceilings?.[executor.precision]
+  const first = await measureCeilings(executor)
   const products: Product[] = []
   say('matrix products')
   for (const shape of matmulShapes) products.push({ shape: shape.join(' × '), rate: await timeMatmul(shape, executor) })
-  const timings: Record<string, ModelTiming> = {}
+  const timed: Record<string, ModelTiming> = {}
   for (const model of models) {
     say(`${model.name}: training steps`)
     const timing = await timeModel(model, {
       executor,
       choice: flags,
-      ceilings,
       peers,
       seed: flags.seed ?? 0,
       seconds: flags.seconds,
       progress: (peer) => say(`${model.name}: ${peer}`),
     })
-    timings[model.name] = timing
+    timed[model.name] = timing
     say(`${model.name}: ${formatMs(timing.msPerStep)}, ${formatFlopRate(1e12 * timing.teraflops)}`)
   }
+  say('ceilings again')
+  const last = await measureCeilings(executor)
+  const ceilings = first && last && highest(first, last)
+  const rate = ([name, timing]: [string, ModelTiming]) => [name, rated(timing, executor, ceilings)] as const
+  const timings: Record<string, RatedTiming> = Object.fromEntries(Object.entries(timed).map(rate))
   const entries = Object.entries(timings).map(([name, { results, ...timing }]) => [
     name,
     { ...timing, ...(results && peersInJson(results)) },
@@ -59,7 +62,7 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
     json: { models: Object.fromEntries(entries), ceilings: ceilings && ceilingsInJson(ceilings), products },
     blocks: [
       ...(ceilings ? ceilingsTable(ceilings, executor) : []),
-      productsTable(products, ceiling),
+      productsTable(products, ceilings?.[executor.precision]),
       timingsTable(timings),
       legend(
         'A step is forward, backward, clipping and AdamW; its rate is that of its matrix products, of ceiling that beside the ' +
@@ -71,7 +74,7 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
   }
 }
 
-const noiseSentences = (timings: Readonly<Record<string, ModelTiming>>): Block[] =>
+const noiseSentences = (timings: Readonly<Record<string, RatedTiming>>): Block[] =>
   Object.entries(timings).flatMap(([model, { noisy }]) =>
     noisy.length > 0 ? [sentence(`${model} is noisy: ${noisy.join('; ')}.`)] : [],
   )

@@ -4,7 +4,7 @@
 import type { Ceilings } from '../bench/ceilings.ts'
 import type { Checked } from '../bench/check.ts'
 import { mostDrift } from '../bench/measure.ts'
-import type { ModelTiming } from '../bench/model-timing.ts'
+import type { RatedTiming } from '../bench/model-timing.ts'
 import type { Peer, PeerResult } from '../bench/peers.ts'
 import type { Executor } from '../executor/index.ts'
 import { formatCount, formatPercent, formatRate } from '../report/format.ts'
@@ -52,7 +52,7 @@ export function productsTable(products: readonly Product[], ceiling: number | un
   )
 }
 
-export function timingsTable(timings: Readonly<Record<string, ModelTiming>>): Block {
+export function timingsTable(timings: Readonly<Record<string, RatedTiming>>): Block {
   const rows = Object.entries(timings).map(([model, timing]) => {
     const shareOfS = timings.S && timing.teraflops / timings.S.teraflops
     return { model, ...timing, rate: 1e12 * timing.teraflops, shareOfS }
@@ -76,7 +76,7 @@ export const describeFailure = (result: Exclude<PeerResult, { readonly ms: numbe
   'failed' in result ? `failed: ${result.failed}` : `disagrees: ${formatPercent(result.disagrees)}`
 
 /** A row a peer: its time and how many times as long as Lathe it takes, on each model. What failed follows in full. */
-export function peersTable(timings: Readonly<Record<string, ModelTiming>>, peers: readonly Peer[]): Block[] {
+export function peersTable(timings: Readonly<Record<string, RatedTiming>>, peers: readonly Peer[]): Block[] {
   const beside = Object.entries(timings).flatMap(([model, { results, ...ours }]) =>
     results ? [{ model, ours, results }] : [],
   )
