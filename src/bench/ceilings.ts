@@ -34,7 +34,7 @@ export async function measureCeilings({ name, threads }: Executor): Promise<Ceil
 }
 
 /** The higher of two measurements, each: a ceiling is what the machine could do at some time of a run. */
-export function highest(a: Ceilings, b: Ceilings): Ceilings {
+export function highest([a, b]: RunCeilings): Ceilings {
   const most = (x?: number, y?: number): number | undefined => (x === undefined ? y : Math.max(x, y ?? 0))
   const levels = Object.entries(a.read).map(([level, { kib, rate }]) => {
     return [level, { kib, rate: Math.max(rate, b.read[level as MemoryLevel].rate) }]
@@ -42,17 +42,20 @@ export function highest(a: Ceilings, b: Ceilings): Ceilings {
   return { f32: most(a.f32, b.f32), bf16: most(a.bf16, b.bf16), read: Object.fromEntries(levels) as Ceilings['read'] }
 }
 
+/** Measured before and after what is timed. */
+export type RunCeilings = readonly [before: Ceilings, after: Ceilings]
+
 const leastAmxPerCore = 2.2e12
 
 /** Why what was measured on this machine should not be quoted, in words; empty where it was steady. */
 export function noise(
   { isa, threads }: Pick<Executor, 'isa' | 'threads'>,
-  ceilings: Ceilings | undefined,
+  ceilings: RunCeilings | undefined,
   drift: number,
 ): string[] {
-  const amx = isa === 'amx' && ceilings?.bf16 !== undefined && ceilings.bf16 < leastAmxPerCore * threads
+  const amx = Math.min(...(ceilings ?? []).map(({ bf16 }) => bf16 ?? Number.POSITIVE_INFINITY)) / threads
   return [
-    ...(amx ? [`the AMX ceiling is ${(ceilings.bf16! / threads / 1e12).toFixed(2)} TFLOP/s a core`] : []),
+    ...(isa === 'amx' && amx < leastAmxPerCore ? [`the AMX ceiling is ${(amx / 1e12).toFixed(2)} TFLOP/s a core`] : []),
     ...(Math.abs(drift) > mostDrift ? [`two rounds differ by ${(100 * Math.abs(drift)).toFixed(0)} %`] : []),
   ]
 }

@@ -4,7 +4,7 @@
 import { chooseExecutor, type Executor, type ExecutorChoice } from '../executor/index.ts'
 import { LatheError } from '../settings/error.ts'
 import { disagreement } from './agreement.ts'
-import { type Ceilings, noise } from './ceilings.ts'
+import { highest, noise, type RunCeilings } from './ceilings.ts'
 import { type StepTiming, timeStep } from './measure.ts'
 import type { NamedModel } from './named-model.ts'
 import { type Peer, type PeerResult, peerBars, runPeers } from './peers.ts'
@@ -22,8 +22,8 @@ export interface RatedTiming extends ModelTiming {
   readonly noisy: readonly string[]
 }
 
-export function rated(timing: ModelTiming, executor: Executor, ceilings: Ceilings | undefined): RatedTiming {
-  const ceiling = ceilings?.[executor.precision]
+export function rated(timing: ModelTiming, executor: Executor, ceilings: RunCeilings | undefined): RatedTiming {
+  const ceiling = ceilings && highest(ceilings)[executor.precision]
   const shareOfCeiling = ceiling && (1e12 * timing.teraflops) / ceiling
   return { ...timing, shareOfCeiling, noisy: noise(executor, ceilings, timing.drift) }
 }

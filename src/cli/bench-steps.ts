@@ -50,8 +50,9 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
   }
   say('ceilings again')
   const last = await measureCeilings(executor)
-  const ceilings = first && last && highest(first, last)
-  const rate = ([name, timing]: [string, ModelTiming]) => [name, rated(timing, executor, ceilings)] as const
+  const both = first && last && ([first, last] as const)
+  const ceilings = both && highest(both)
+  const rate = ([name, timing]: [string, ModelTiming]) => [name, rated(timing, executor, both)] as const
   const timings: Record<string, RatedTiming> = Object.fromEntries(Object.entries(timed).map(rate))
   const entries = Object.entries(timings).map(([name, { results, ...timing }]) => [
     name,
@@ -66,7 +67,8 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
       timingsTable(timings),
       legend(
         'A step is forward, backward, clipping and AdamW; its rate is that of its matrix products, of ceiling that beside the ' +
-          'multiply-add above; tokens are those of the batch. Noisy: two rounds of runs differ by over 5 %.',
+          'multiply-add above; tokens are those of the batch. Ceilings are the higher of two measurements, before and after. Noisy: two ' +
+          'rounds of runs differ by over 5 %.',
       ),
       ...noiseSentences(timings),
       ...(peers ? peersTable(timings, peers) : []),
