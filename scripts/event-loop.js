@@ -20,7 +20,7 @@ const { steps, batch, width, operands } = wholeFlags({
 })
 process.chdir(packageRoot)
 await setUp()
-const { createRun, train } = await importSource('train/index')
+const { createRun, machineOf, train } = await importSource('train/index')
 const { defineRecipe } = await importSource('recipes/index')
 const { chooseExecutor } = await importSource('executor/index')
 
@@ -37,7 +37,7 @@ const recipe = defineRecipe({
 })
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lathe-event-loop-'))
 const { name, isa, precision, threads } = executor
-const run = await createRun(recipe, { executor: name, isa, precision, threads }, { path: path.join(folder, 'run') })
+const run = await createRun(recipe, machineOf(executor), { path: path.join(folder, 'run') })
 
 const delay = monitorEventLoopDelay({ resolution: 1 })
 const beside = fork(new URL('./bare-loop.js', import.meta.url))

@@ -33,6 +33,9 @@ export async function measureCeilings({ name, threads }: Executor): Promise<Ceil
   return { f32, bf16, read: Object.fromEntries(read) as Ceilings['read'] }
 }
 
+/** Measured before and after what is timed. */
+export type RunCeilings = readonly [before: Ceilings, after: Ceilings]
+
 /** The higher of two measurements, each: a ceiling is what the machine could do at some time of a run. */
 export function highest([a, b]: RunCeilings): Ceilings {
   const most = (x?: number, y?: number): number | undefined => (x === undefined ? y : Math.max(x, y ?? 0))
@@ -41,9 +44,6 @@ export function highest([a, b]: RunCeilings): Ceilings {
   })
   return { f32: most(a.f32, b.f32), bf16: most(a.bf16, b.bf16), read: Object.fromEntries(levels) as Ceilings['read'] }
 }
-
-/** Measured before and after what is timed. */
-export type RunCeilings = readonly [before: Ceilings, after: Ceilings]
 
 const leastAmxPerCore = 2.2e12
 

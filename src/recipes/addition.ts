@@ -21,7 +21,7 @@ export function additionPaper(): Recipe {
 /**
  * The same at a size for two cores: up to 8 numbers of two digits; sizes, optimizer and positions are ours. With rotary
  * positions and AdamW `1x6` adds 8 numbers with one seed of three; with learned ones, "=" always in one place, and Muon
- * with every one (results/LOG.md).
+ * with all three (results/lt-table1-addition-laptop.md).
  */
 export function additionLaptop(): Recipe {
   return defineRecipe({
