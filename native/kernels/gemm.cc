@@ -1,5 +1,6 @@
 // Matrix products on vectors: B in panels of kPanel columns, C in blocks of kRows x kPanel that stay in registers.
-// Packed B is [N / kPanel][words of K][kPanel]; packed A is [M / rows][words of K][rows].
+// Packed B is [N / kPanel][words of K][kPanel]; packed A is [M][words of K], or of a
+// transpose [M / rows][words of K][rows].
 #include "gemm.h"
 
 #include "words.h"
@@ -123,13 +124,13 @@ void packAcross(const float* p, int64_t ks, Split all, int64_t K, int64_t words,
     }
 }
 
+// Rows as they stand, each of `pitch` words.
 template <class Kind>
-void packRows(Strided A, Split all, int64_t K, int64_t words, int32_t* packed) {
-  if (A.rs == 1) return packAcross<Kind>(A.data, A.cs, all, K, words, packed);
-  for (int64_t block = 0; block < all.blocks; ++block) {
-    const int64_t r0 = all.start(block), R = all.count(block);
-    packPanel<Kind>(A.data + r0 * A.rs, A.rs, A.cs, R, K, words, R, roundUp(R, W), packed + r0 * words);
-  }
+void packAlong(Strided A, int64_t rows, int64_t K, int64_t pitch, int32_t* packed) {
+  constexpr int64_t d = Kind::depth;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t k = 0; k < K; k += d * W)
+      store(packed + r * pitch + k / d, wordsAlong<Kind>(A.data + r * A.rs + k * A.cs, A.cs, K - k));
 }
 
 template <class Kind>
@@ -145,14 +146,20 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
   const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
   const bool inPlace = std::is_same_v<Kind, Full> && !crowded && !scattered;
 
+  const bool across = !inPlace && A.rs == 1;
+  const int64_t pitch = across ? words : (ceilDiv(words, W) | 1) * W;  // rows are no multiple of 4 KiB apart
+
   Scratch::Frame frame(scratch);
   const int64_t mostRows = least(M, most(kBlockBytes / (4 * words), 4 * kRows));
-  int32_t* packedA = inPlace ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * words + 2 * W));
+  int32_t* packedA = inPlace ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * pitch + 2 * W));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t rows = least(mostRows, M - m0);
     const Split all = {rows, ceilDiv(rows, kRows)};
-    if (!inPlace) packRows<Kind>({A.data + m0 * A.rs, A.rs, A.cs}, all, K, words, packedA);
+    const Strided part = {A.data + m0 * A.rs, A.rs, A.cs};
+    if (across) packAcross<Kind>(part.data, A.cs, all, K, words, packedA);
+    else if (!inPlace) packAlong<Kind>(part, rows, K, pitch, packedA);
+    const auto* rowsOfA = inPlace ? reinterpret_cast<const int32_t*>(part.data) : packedA;
     for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
       const int32_t* panel = packedB + n0 / kPanel * panelWords;
       for (int64_t k0 = 0; k0 < words; k0 += kBlockWords)
@@ -160,10 +167,9 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
           const int64_t r0 = all.start(block), R = all.count(block);
           Block s;
           s.words = least(kBlockWords, words - k0);
-          s.rs = inPlace ? A.rs : 1;
-          s.cs = inPlace ? A.cs : R;
-          s.a = inPlace ? reinterpret_cast<const int32_t*>(A.data) + (m0 + r0) * A.rs + k0 * A.cs
-                        : packedA + r0 * words + k0 * R;
+          s.rs = across ? 1 : inPlace ? A.rs : pitch;
+          s.cs = across ? R : inPlace ? A.cs : 1;
+          s.a = rowsOfA + r0 * (across ? words : s.rs) + k0 * s.cs;
           s.b = panel + k0 * kPanel;
           s.c = C + (m0 + r0) * ldc + n0;
           s.ldc = ldc;
@@ -179,7 +185,7 @@ template <class Kind>
 void packAs(int64_t K, int64_t N, Strided B, int32_t* packed) {
   const int64_t words = ceilDiv(K, Kind::depth);
   for (int64_t n0 = 0; n0 < N; n0 += kPanel)
-    packPanel<Kind>(B.data + n0 * B.cs, B.cs, B.rs, least(kPanel, N - n0), K, words, kPanel, kPanel,
+    packPanel<Kind>(B.data + n0 * B.cs, B.cs, B.rs, least(kPanel, N - n0), K, words, kPanel,
                     packed + n0 * words);
 }
 

@@ -99,7 +99,7 @@ size_t packedBytesTiles(int64_t K, int64_t N) {
 void packTiles(int64_t K, int64_t N, Strided B, void* packed) {
   const int64_t words = roundUp(K, kDepth) / 2;
   for (int64_t n = 0; n < N; n += kEdge)
-    packPanel<Pairs>(B.data + n * B.cs, B.cs, B.rs, least(kEdge, N - n), K, words, kEdge, kEdge,
+    packPanel<Pairs>(B.data + n * B.cs, B.cs, B.rs, least(kEdge, N - n), K, words, kEdge,
                      static_cast<int32_t*>(packed) + n * words);
 }
 

@@ -88,31 +88,26 @@ LATHE_INLINE void transpose(vi (&r)[W]) {
   if constexpr (s > 1) transpose<s / 2>(r);
 }
 
-// Lines [0, nLines) of a matrix into a panel: the word kw of line i at panel[kw * pitch + i], for kw < nWords.
-// Missing lines up to `width` (a multiple of W) and missing K are zero. Where pitch < width, a row's surplus lanes are
-// overwritten by the next row, and the last row's go beyond the panel: leave W words of room there.
+// Lines [0, nLines) of a matrix into a panel: the word kw of line i at panel[kw * width + i], for kw < nWords.
+// Missing lines up to `width`, a multiple of W, and missing K are zero.
 template <class Kind>
 __attribute__((noinline)) static void packPanel(const float* p, int64_t ls, int64_t ks, int64_t nLines, int64_t K,
-                                                int64_t nWords, int64_t pitch, int64_t width, int32_t* panel) {
+                                                int64_t nWords, int64_t width, int32_t* panel) {
   constexpr int d = Kind::depth;
   if (ls == 1) {
     for (int64_t kw = 0; kw < nWords; ++kw)
       for (int64_t i = 0; i < width; i += W)
-        store(panel + kw * pitch + i, wordsAcross<Kind>(p + kw * d * ks + i, ks, K - kw * d, nLines - i));
+        store(panel + kw * width + i, wordsAcross<Kind>(p + kw * d * ks + i, ks, K - kw * d, nLines - i));
     return;
   }
-  constexpr int kMostGroups = 3;
-  vi words[kMostGroups][W];
-  for (int64_t kw = 0; kw < nWords; kw += W) {
+  for (int64_t kw = 0; kw < nWords; kw += W)
     for (int64_t i = 0; i < width; i += W) {
-      vi(&r)[W] = words[i / W];
+      vi r[W];
       for (int64_t j = 0; j < W; ++j)
         r[j] = i + j < nLines ? wordsAlong<Kind>(p + (i + j) * ls + kw * d * ks, ks, K - kw * d) : vi{};
       transpose(r);
+      for (int64_t k = 0; k < least(W, nWords - kw); ++k) store(panel + (kw + k) * width + i, r[k]);
     }
-    for (int64_t k = 0; k < least(W, nWords - kw); ++k)
-      for (int64_t i = 0; i < width; i += W) store(panel + (kw + k) * pitch + i, words[i / W][k]);
-  }
 }
 
 }  // namespace lathe::LATHE_VARIANT
