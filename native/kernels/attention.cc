@@ -26,18 +26,6 @@ void TurnedHead::load(int64_t head) {
 
 namespace {
 
-// Scales products of query rows [i0, i0 + rows) with keys, and masks them.
-void finishScores(const Attention& s, int64_t i0, int64_t rows, float* scores, int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r, scores += ld) {
-    const int64_t seen = keysSeen(s, i0 + r), whole = roundUp(seen, W), last = whole - W;
-    map(whole, scores, scores, [&](vf v) { return v * s.scale; });
-    store(scores + last, firstLanes(load(scores + last), seen - last, splat(-kInfinity)));
-    if (s.segments)
-      for (int64_t j = 0, own = s.segments[s.start + i0 + r]; j < seen; ++j)
-        scores[j] = s.segments[j] == own ? scores[j] : -kInfinity;
-  }
-}
-
 // Up to so many queries, as in decoding, read keys and values where they stand: packing them for one query takes longer
 // than all else. Ours; only one query was timed.
 constexpr int64_t kFewQueries = 4;
@@ -58,55 +46,68 @@ void dots(int64_t n, int64_t dHead, const float* q, const float* k, int64_t ldk,
   }
 }
 
-// The sum of n rows of v by weight.
+// The sum of n rows of v by weight, each times `share`.
 template <bool kRound>
-void weigh(int64_t n, int64_t dHead, const float* weights, const float* v, int64_t ldv, float* out) {
+void weigh(int64_t n, int64_t dHead, const float* weights, float share, const float* v, int64_t ldv, float* out) {
   for (int64_t c = 0; c < dHead; c += W) {
     vf total = {};
     for (int64_t j = 0; j < n; ++j) {
-      const vf weight = splat(weights[j]);
+      const vf weight = splat(weights[j] * share);
       total += (kRound ? roundBf16(weight) : weight) * operand<kRound>(v + j * ldv + c, dHead - c);
     }
     storeUpTo(out + c, total, dHead - c);
   }
 }
 
-}  // namespace
-
-void scoreBlock(Precision precision, const Attention& s, const TurnedHead& head, const void* packedKeys, int64_t i0,
-                int64_t rows, float* scores, int64_t ld, Scratch& scratch) {
-  multiply(precision, rows, mostKeysSeen(s, i0, rows), s.dHead, {head.q + i0 * head.ldq, head.ldq, 1},
-           {packedKeys, s.dHead}, scores, ld, false, scratch);
-  finishScores(s, i0, rows, scores, ld);
-}
-
-namespace {
-
 // One head's attention: out has ldo elements a row, tops and totals one a query. The keys of `head` are loaded. Scores
-// are those of a block of queries; weights are those of all, or null. Both have ld elements a row.
+// are those of a block of queries, ld elements a row; weights are lines of all of them, or, where none are kept, of a block.
 struct Head {
   const TurnedHead& turned;
   const float* v;
-  float *out, *tops, *totals, *scores, *weights;
-  int64_t ldo, ld;
+  float *out, *tops, *totals, *scores;
+  int32_t* weights;
+  bool kept;
+  int64_t ldo, ld, pitch;
+
+  int32_t* weightsFrom(int64_t i) const { return kept ? weights + i * pitch : weights; }
 };
 
-template <bool kRound>
+// Products of query i with n keys to exp(score - top), in place, zeros where it sees none; returns 1 / their sum.
+LATHE_INLINE float exponentiate(const Scores& s, const Head& h, int64_t i, int64_t n, float* row) {
+  vf tops = splat(-kInfinity), totals = {};
+  s.each(row, [&](int64_t, vf x) { tops = larger(x, tops); });
+  const float top = largest(tops);
+  s.each(row, [&](int64_t j, vf x) {
+    const vf e = expFlushed(x - top);
+    totals += e;
+    store(row + j, e);
+  });
+  clear(roundUp(n, W) - s.whole(), row + s.whole());
+  h.tops[i] = top;
+  h.totals[i] = sum(totals);
+  return 1.0f / h.totals[i];
+}
+
+template <class Kind>
+void keep(int64_t n, const float* row, float share, int32_t* line) {
+  n = roundUp(n, W);
+  storeLine<Kind>(n, n, line, [&](int64_t j) { return load(row + j) * share; });
+}
+
+template <class Kind>
 void attendFew(const Attention& s, const Head& h) {
-  const int64_t most = roundUp(mostKeysSeen(s, 0, s.T), W);
+  constexpr bool kRound = !std::is_same_v<Kind, Full>;
   for (int64_t i = 0; i < s.T; ++i) {
-    const int64_t n = keysSeen(s, i), whole = roundUp(n, W);
-    float* weights = h.weights ? h.weights + i * h.ld : h.scores;
-    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, weights);
-    finishScores(s, i, 1, weights, h.ld);
-    const RowSum row = softmaxRow(whole, weights, weights);
-    clear(most - whole, weights + whole);
-    h.tops[i] = row.top;
-    h.totals[i] = row.total;
-    weigh<kRound>(n, s.dHeadValue, weights, h.v, s.ldv, h.out + i * h.ldo);
+    const int64_t n = keysSeen(s, i);
+    dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, h.scores);
+    const int64_t most = mostKeysSeen(s, 0, s.T);
+    const float share = exponentiate({s, i}, h, i, most, h.scores);
+    if (h.kept) keep<Kind>(most, h.scores, share, h.weightsFrom(i));
+    weigh<kRound>(n, s.dHeadValue, h.scores, share, h.v, s.ldv, h.out + i * h.ldo);
   }
 }
 
+template <class Kind>
 void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratch& scratch) {
   Scratch::Frame frame(scratch);
   const int64_t keys = keysOf(s);
@@ -115,19 +116,39 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratc
   pack(precision, s.dHead, keys, {h.turned.k, 1, h.turned.ldk}, packedK);
   pack(precision, keys, s.dHeadValue, {h.v, s.ldv, 1}, packedV);
   for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
-    const int64_t rows = least(kQueryBlock, s.T - i0);
-    const int64_t n = mostKeysSeen(s, i0, rows);
-    float* weights = h.weights ? h.weights + i0 * h.ld : h.scores;
-    scoreBlock(precision, s, h.turned, packedK, i0, rows, weights, h.ld, scratch);
+    const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows);
+    int32_t* weights = h.weightsFrom(i0);
+    multiply(precision, rows, n, s.dHead, {h.turned.q + i0 * h.turned.ldq, h.turned.ldq, 1}, {packedK, s.dHead}, h.scores,
+             h.ld, false, scratch);
     for (int64_t r = 0; r < rows; ++r) {
-      const int64_t seen = wholeKeysSeen(s, i0 + r);
-      const RowSum row = softmaxRow(seen, weights + r * h.ld, weights + r * h.ld);
-      clear(roundUp(n, W) - seen, weights + r * h.ld + seen);
-      h.tops[i0 + r] = row.top;
-      h.totals[i0 + r] = row.total;
+      float* row = h.scores + r * h.ld;
+      keep<Kind>(n, row, exponentiate({s, i0 + r}, h, i0 + r, n, row), weights + r * h.pitch);
     }
-    multiply(precision, rows, s.dHeadValue, n, {weights, h.ld, 1}, {packedV, keys}, h.out + i0 * h.ldo, h.ldo, false,
-             scratch);
+    multiplyLines(precision, rows, s.dHeadValue, n, {weights, h.pitch}, false, {packedV, keys}, h.out + i0 * h.ldo, h.ldo,
+                  false, scratch);
+  }
+}
+
+template <class Kind>
+void attend(Precision precision, const Attention& s, Scratch& scratch) {
+  const int64_t ld = roundUp(keysOf(s), 2 * W), ldo = s.nHeads * s.dHeadValue, pitch = weightsPitch(precision, s);
+  const size_t rows = static_cast<size_t>(least(kQueryBlock, s.T));
+  TurnedHead head(s, scratch);
+  float* scores = scratch.array<float>(rows * ld);
+  int32_t* block = s.weights ? nullptr : scratch.array<int32_t>(rows * pitch);
+  float* tops = scratch.array<float>(static_cast<size_t>(s.T));
+  float* totals = scratch.array<float>(static_cast<size_t>(s.T));
+
+  for (int64_t h = 0; h < s.nHeads; ++h) {
+    head.load(h);
+    const Head one = {head, s.v + h * s.dHeadValue, s.out + h * s.dHeadValue, tops, totals, scores,
+                      weightsOf(s, h, block), s.weights != nullptr, ldo, ld, pitch};
+    if (s.T > kFewQueries) attendBlocks<Kind>(precision, s, one, scratch);
+    else attendFew<Kind>(s, one);
+    if (!s.lse) continue;
+    float* own = s.lse + h * s.T;
+    for (int64_t i = 0; i < s.T; i += W)
+      storeUpTo(own + i, loadUpTo(tops + i, s.T - i) + logOf(loadUpTo(totals + i, s.T - i)), s.T - i);
   }
 }
 
@@ -135,24 +156,8 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratc
 
 void attention(Precision precision, const Attention& s, Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const int64_t ld = s.weights ? s.ldWeights : roundUp(keysOf(s), W), ldo = s.nHeads * s.dHeadValue;
-  TurnedHead head(s, scratch);
-  float* scores = s.weights ? nullptr : scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
-  float* tops = scratch.array<float>(static_cast<size_t>(s.T));
-  float* totals = scratch.array<float>(static_cast<size_t>(s.T));
-
-  for (int64_t h = 0; h < s.nHeads; ++h) {
-    head.load(h);
-    float* weights = s.weights ? s.weights + h * s.T * ld : nullptr;
-    const Head one = {head, s.v + h * s.dHeadValue, s.out + h * s.dHeadValue, tops, totals, scores, weights, ldo, ld};
-    if (s.T > kFewQueries) attendBlocks(precision, s, one, scratch);
-    else if (precision == Precision::BF16) attendFew<true>(s, one);
-    else attendFew<false>(s, one);
-    if (!s.lse) continue;
-    float* own = s.lse + h * s.T;
-    for (int64_t i = 0; i < s.T; i += W)
-      storeUpTo(own + i, loadUpTo(tops + i, s.T - i) + logOf(loadUpTo(totals + i, s.T - i)), s.T - i);
-  }
+  if (precision == Precision::BF16) attend<Half>(precision, s, scratch);
+  else attend<Full>(precision, s, scratch);
 }
 
 }  // namespace lathe::LATHE_VARIANT

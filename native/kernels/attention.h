@@ -1,7 +1,9 @@
-// What attention and its gradient share: the scores of a block of queries.
+// What attention and its gradient share.
 #pragma once
 #include "gemm.h"
+#include "math.h"
 #include "rope.h"
+#include "words.h"
 
 namespace lathe::LATHE_VARIANT {
 
@@ -13,9 +15,6 @@ LATHE_INLINE int64_t keysOf(const Attention& s) { return least(s.S, s.seen); }
 LATHE_INLINE int64_t keysSeen(const Attention& s, int64_t i) {
   return s.causal ? least(keysOf(s), s.start + i + 1) : keysOf(s);
 }
-
-// In whole vectors.
-LATHE_INLINE int64_t wholeKeysSeen(const Attention& s, int64_t i) { return roundUp(keysSeen(s, i), W); }
 
 // The queries and keys of one head, turned where the attention has RoPE.
 class TurnedHead {
@@ -35,9 +34,44 @@ class TurnedHead {
 // The most keys that any of query rows [i0, i0 + rows) may see.
 LATHE_INLINE int64_t mostKeysSeen(const Attention& s, int64_t i0, int64_t rows) { return keysSeen(s, i0 + rows - 1); }
 
-// Scaled scores of query rows [i0, i0 + rows) against packed keys [dHead, keys]; ld is a multiple of W. A row has
-// wholeKeysSeen scores, -inf where a key is not seen; beyond them it is unsaid.
-void scoreBlock(Precision, const Attention&, const TurnedHead&, const void* packedKeys, int64_t i0, int64_t rows,
-                float* scores, int64_t ld, Scratch&);
+// How a row of products with keys becomes scores: scaled, and -inf where its query does not see the key.
+struct Scores {
+  int64_t seen;             // keys [0, seen)
+  float scale;
+  const int32_t* segments;  // of keys, or null
+  int32_t own;              // the query's segment
+
+  Scores(const Attention& s, int64_t i)
+      : seen(keysSeen(s, i)), scale(s.scale), segments(s.segments), own(s.segments ? s.segments[s.start + i] : 0) {}
+  int64_t whole() const { return roundUp(seen, W); }
+
+  // f(j, scores j, j + 1, …) for j = 0, W, … whole() - W.
+  template <class F>
+  __attribute__((always_inline)) void each(const float* products, F f) const {
+    const Scores s = *this;  // f may store what this could alias
+    const auto partly = [&](int64_t j) {
+      vf x = load(products + j) * s.scale;
+      if (s.segments) {
+        const vf theirs = loadUpTo(reinterpret_cast<const float*>(s.segments + j), s.seen - j);
+        x = pick(bits(theirs) == s.own, x, splat(-kInfinity));
+      }
+      f(j, firstLanes(x, s.seen - j, splat(-kInfinity)));
+    };
+    int64_t j = 0;
+    if (!s.segments)
+      for (; j + W <= s.seen; j += W) f(j, load(products + j) * s.scale);
+    for (; j < s.seen; j += W) partly(j);
+  }
+};
+
+// Words from row to row of a head's weights, where they are kept and else.
+LATHE_INLINE int64_t weightsPitch(Precision precision, const Attention& s) {
+  const int64_t own = linePitch(precision, keysOf(s));
+  return s.weights ? least(own, s.ldWeights) : own;
+}
+// Where head h's kept weights begin, or `otherwise`.
+LATHE_INLINE int32_t* weightsOf(const Attention& s, int64_t h, int32_t* otherwise) {
+  return s.weights ? reinterpret_cast<int32_t*>(s.weights + h * s.T * s.ldWeights) : otherwise;
+}
 
 }  // namespace lathe::LATHE_VARIANT

@@ -14,29 +14,21 @@ float dot(int64_t n, const float* a, const float* b) {
   return sum(total);
 }
 
-// Scores to weights, and dP by weights to dS, in place; n is a multiple of W.
-void weighScores(int64_t n, float lse, float* scores) {
-  map(n, scores, scores, [&](vf x) { return expFlushed(x - lse); });
-}
-void gradRow(int64_t n, float meanGrad, float scale, const float* P, float* dP) {
-  for (int64_t j = 0; j < n; j += W) store(dP + j, load(P + j) * (load(dP + j) - meanGrad) * scale);
-}
-
-}  // namespace
-
-void attentionGrad(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
-  Scratch::Frame frame(scratch);
+template <class Kind>
+void attendBack(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
   const bool kept = s.weights != nullptr;
-  const int64_t keys = keysOf(s), ld = kept ? s.ldWeights : roundUp(keys, W);
+  const int64_t keys = keysOf(s), ld = roundUp(keys, 2 * W), pitch = weightsPitch(precision, s), pitchS = linePitch(precision, keys);
   const int64_t width = s.nHeads * s.dHead, widthV = s.nHeads * s.dHeadValue;
+  const size_t most = static_cast<size_t>(least(kQueryBlock, s.T));
   TurnedHead head(s, scratch);
   void* packedKT = kept ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
   void* packedVT = scratch.take(packedBytes(precision, s.dHeadValue, keys));
   void* packedK = scratch.take(packedBytes(precision, keys, s.dHead));
   void* packedQ = scratch.take(packedBytes(precision, s.T, s.dHead));
   void* packedDout = scratch.take(packedBytes(precision, s.T, s.dHeadValue));
-  float* again = kept ? nullptr : scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
-  float* dS = scratch.array<float>(static_cast<size_t>(least(kQueryBlock, s.T) * ld));
+  float* products = scratch.array<float>(most * ld);
+  int32_t* again = kept ? nullptr : scratch.array<int32_t>(most * pitch);
+  int32_t* dS = scratch.array<int32_t>(most * pitchS);
   __builtin_memset(g.dk, 0, static_cast<size_t>(s.S * width) * sizeof(float));
   __builtin_memset(g.dv, 0, static_cast<size_t>(s.S * widthV) * sizeof(float));
 
@@ -51,31 +43,46 @@ void attentionGrad(Precision precision, const Attention& s, const AttentionGrad&
     pack(precision, s.T, s.dHeadValue, {dout, widthV, 1}, packedDout);
 
     for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
-      const int64_t rows = least(kQueryBlock, s.T - i0);
-      const int64_t n = mostKeysSeen(s, i0, rows);
-      if (!kept) scoreBlock(precision, s, head, packedKT, i0, rows, again, ld, scratch);
-      const float* P = kept ? s.weights + (h * s.T + i0) * ld : again;
-      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * widthV, widthV, 1}, {packedVT, s.dHeadValue}, dS, ld,
+      const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows), whole = roundUp(n, W);
+      int32_t* weights = weightsOf(s, h, again) + (kept ? i0 * pitch : 0);
+      if (!kept) {
+        multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKT, s.dHead}, products, ld, false,
+                 scratch);
+        for (int64_t r = 0; r < rows; ++r) {
+          const Scores scores(s, i0 + r);
+          const float lse = s.lse[h * s.T + i0 + r];
+          float* row = products + r * ld;
+          scores.each(row, [&](int64_t j, vf x) { store(row + j, expFlushed(x - lse)); });
+          storeLine<Kind>(scores.whole(), whole, weights + r * pitch, [&](int64_t j) { return load(row + j); });
+        }
+      }
+      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * widthV, widthV, 1}, {packedVT, s.dHeadValue}, products, ld,
                false, scratch);
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t i = i0 + r;
-        const float meanGrad = dot(s.dHeadValue, dout + i * widthV, out + i * widthV);
-        const int64_t seen = wholeKeysSeen(s, i), hidden = roundUp(n, W) - seen;
-        if (!kept) {
-          weighScores(seen, s.lse[h * s.T + i], again + r * ld);
-          clear(hidden, again + r * ld + seen);
-        }
-        gradRow(seen, meanGrad, s.scale, P + r * ld, dS + r * ld);
-        clear(hidden, dS + r * ld + seen);
+        const float meanGrad = dot(s.dHeadValue, dout + i * widthV, out + i * widthV), scale = s.scale;
+        const int32_t* line = weights + r * pitch;
+        const float* dP = products + r * ld;
+        storeLine<Kind>(Scores(s, i).whole(), whole, dS + r * pitchS,
+                        [&](int64_t j) { return Kind::values(line, j) * (load(dP + j) - meanGrad) * scale; });
       }
-      multiply(precision, n, s.dHeadValue, rows, {P, 1, ld}, {packedDout, s.T, i0}, dv, widthV, true, scratch);
-      multiply(precision, n, s.dHead, rows, {dS, 1, ld}, {packedQ, s.T, i0}, dk, width, true, scratch);
-      multiply(precision, rows, s.dHead, n, {dS, ld, 1}, {packedK, keys}, dq + i0 * width, width, false, scratch);
+      const Lines P = {weights, pitch}, dScores = {dS, pitchS};
+      multiplyLines(precision, n, s.dHeadValue, rows, P, true, {packedDout, s.T, i0}, dv, widthV, true, scratch);
+      multiplyLines(precision, n, s.dHead, rows, dScores, true, {packedQ, s.T, i0}, dk, width, true, scratch);
+      multiplyLines(precision, rows, s.dHead, n, dScores, false, {packedK, keys}, dq + i0 * width, width, false, scratch);
     }
     if (s.ropeBase == 0) continue;
     rotate(head.rope, s.start, s.T, s.dHead, dq, width, dq, width, -1);
     rotate(head.rope, 0, keys, s.dHead, dk, width, dk, width, -1);
   }
+}
+
+}  // namespace
+
+void attentionGrad(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  if (precision == Precision::BF16) attendBack<Half>(precision, s, g, scratch);
+  else attendBack<Full>(precision, s, g, scratch);
 }
 
 }  // namespace lathe::LATHE_VARIANT

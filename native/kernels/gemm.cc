@@ -28,13 +28,6 @@ constexpr int64_t kPage = 1024;                // words of 4 KiB
 constexpr int64_t kBlockBytes = 256 * 1024;    // of A, so that it stays in L2
 static_assert(kPackedStep % kPanel == 0);
 
-// What BF16 means where there are no tiles.
-#if defined(LATHE_DOT_BF16)
-using Half = Pairs;
-#else
-using Half = Rounded;
-#endif
-
 template <class Kind>
 LATHE_INLINE vf fma(int32_t a, vi b, vf c) {
   if constexpr (Kind::depth == 1) {
@@ -108,16 +101,56 @@ struct Split {
   int64_t count(int64_t block) const { return start(block + 1) - start(block); }
 };
 
+// The left side as multiplyAs takes it: values in memory, made into words of one kind.
+template <class Of>
+struct Values {
+  using Kind = Of;
+  Strided A;
+  bool across() const { return A.rs == 1; }
+  // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1, and for
+  // transposed ones of wide products; where each word of K is in another page, of less wide ones. Measured on AVX2.
+  bool standing(int64_t N) const {
+    const bool crowded = A.rs % kPage == 0 && kRows > kWays && N > kPanel;
+    const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
+    return std::is_same_v<Kind, Full> && !crowded && !scattered;
+  }
+  Strided words() const { return A; }
+  // W words from value k of row r on: of so many rows, or of this one.
+  vi acrossFrom(int64_t r, int64_t k, int64_t K, int64_t lanes) const {
+    return wordsAcross<Kind>(A.data + r * A.rs + k * A.cs, A.cs, K - k, lanes);
+  }
+  vi alongFrom(int64_t r, int64_t k, int64_t K) const {
+    return wordsAlong<Kind>(A.data + r * A.rs + k * A.cs, A.cs, K - k);
+  }
+};
+
+LATHE_INLINE int64_t pitchOfWords(int64_t words) { return (ceilDiv(words, W) | 1) * W; }
+
+#if defined(LATHE_DOT_BF16)
+// Lines of pairs.
+struct PairLines {
+  using Kind = Pairs;
+  Lines A;
+  bool turned;
+  bool across() const { return turned; }
+  bool standing(int64_t) const { return !turned; }
+  Strided words() const { return {reinterpret_cast<const float*>(A.data), A.pitch, 1}; }
+  vi acrossFrom(int64_t r, int64_t k, int64_t K, int64_t lanes) const {
+    return pairsAcross(reinterpret_cast<const uint16_t*>(A.data + k * A.pitch) + r, 2 * A.pitch, K - k, lanes);
+  }
+  vi alongFrom(int64_t r, int64_t k, int64_t) const { return load<vi>(A.data + r * A.pitch + k / 2); }
+};
+#endif
+
 // A block's surplus lanes are overwritten by its next word of K, and the last ones are not written.
-template <class Kind>
-void packAcross(const float* p, int64_t ks, Split all, int64_t K, int64_t words, int32_t* packed) {
-  constexpr int d = Kind::depth;
-  for (int64_t kw = 0; kw < words; ++kw, p += d * ks)
+template <class Left>
+void packAcross(const Left& A, int64_t m0, Split all, int64_t K, int64_t words, int32_t* packed) {
+  for (int64_t kw = 0; kw < words; ++kw)
     for (int64_t block = 0; block < all.blocks; ++block) {
       const int64_t r0 = all.start(block), R = all.count(block), room = (words - kw) * R;
       int32_t* to = packed + r0 * words + kw * R;
       for (int64_t i = 0; i < R; i += W) {
-        const vi x = wordsAcross<Kind>(p + r0 + i, ks, K - kw * d, all.rows - r0 - i);
+        const vi x = A.acrossFrom(m0 + r0 + i, kw * Left::Kind::depth, K, all.rows - r0 - i);
         if (i + W <= room) store(to + i, x);
         else storePart(to + i, x, least(W, R - i));
       }
@@ -125,41 +158,32 @@ void packAcross(const float* p, int64_t ks, Split all, int64_t K, int64_t words,
 }
 
 // Rows as they stand, each of `pitch` words.
-template <class Kind>
-void packAlong(Strided A, int64_t rows, int64_t K, int64_t pitch, int32_t* packed) {
-  constexpr int64_t d = Kind::depth;
+template <class Left>
+void packAlong(const Left& A, int64_t m0, int64_t rows, int64_t K, int64_t pitch, int32_t* packed) {
+  constexpr int64_t d = Left::Kind::depth;
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t k = 0; k < K; k += d * W)
-      store(packed + r * pitch + k / d, wordsAlong<Kind>(A.data + r * A.rs + k * A.cs, A.cs, K - k));
+    for (int64_t k = 0; k < K; k += d * W) store(packed + r * pitch + k / d, A.alongFrom(m0 + r, k, K));
 }
 
-template <class Kind>
-void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+template <class Left>
+void multiplyAs(int64_t M, int64_t N, int64_t K, const Left& A, PackedB B, float* C, int64_t ldc, bool accumulate,
                 Scratch& scratch) {
+  using Kind = typename Left::Kind;
   constexpr int d = Kind::depth;
   const int64_t words = ceilDiv(K, d), panelWords = ceilDiv(B.rows, d) * kPanel;
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 / kPanel * panelWords + B.row0 / d * kPanel;
-
-  // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1, and for
-  // transposed ones of wide products; where each word of K is in another page, of less wide ones. Measured on AVX2.
-  const bool crowded = A.rs % kPage == 0 && kRows > kWays && N > kPanel;
-  const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
-  const bool inPlace = std::is_same_v<Kind, Full> && !crowded && !scattered;
-
-  const bool across = !inPlace && A.rs == 1;
-  const int64_t pitch = across ? words : (ceilDiv(words, W) | 1) * W;  // rows are no multiple of 4 KiB apart
+  const bool standing = A.standing(N), across = !standing && A.across();
+  const int64_t pitch = across ? words : pitchOfWords(words);
 
   Scratch::Frame frame(scratch);
   const int64_t mostRows = least(M, most(kBlockBytes / (4 * words), 4 * kRows));
-  int32_t* packedA = inPlace ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * pitch + 2 * W));
+  int32_t* packedA = standing ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * pitch + 2 * W));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t rows = least(mostRows, M - m0);
     const Split all = {rows, ceilDiv(rows, kRows)};
-    const Strided part = {A.data + m0 * A.rs, A.rs, A.cs};
-    if (across) packAcross<Kind>(part.data, A.cs, all, K, words, packedA);
-    else if (!inPlace) packAlong<Kind>(part, rows, K, pitch, packedA);
-    const auto* rowsOfA = inPlace ? reinterpret_cast<const int32_t*>(part.data) : packedA;
+    if (across) packAcross(A, m0, all, K, words, packedA);
+    else if (!standing) packAlong(A, m0, rows, K, pitch, packedA);
     for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
       const int32_t* panel = packedB + n0 / kPanel * panelWords;
       for (int64_t k0 = 0; k0 < words; k0 += kBlockWords)
@@ -167,9 +191,14 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C,
           const int64_t r0 = all.start(block), R = all.count(block);
           Block s;
           s.words = least(kBlockWords, words - k0);
-          s.rs = across ? 1 : inPlace ? A.rs : pitch;
-          s.cs = across ? R : inPlace ? A.cs : 1;
-          s.a = rowsOfA + r0 * (across ? words : s.rs) + k0 * s.cs;
+          if (standing) {
+            const Strided w = A.words();
+            s.rs = w.rs, s.cs = w.cs;
+            s.a = reinterpret_cast<const int32_t*>(w.data) + (m0 + r0) * w.rs + k0 * w.cs;
+          } else {
+            s.rs = across ? 1 : pitch, s.cs = across ? R : 1;
+            s.a = packedA + r0 * pitch + k0 * s.cs;
+          }
           s.b = panel + k0 * kPanel;
           s.c = C + (m0 + r0) * ldc + n0;
           s.ldc = ldc;
@@ -211,12 +240,27 @@ void pack(Precision precision, int64_t K, int64_t N, Strided B, void* packed) {
 
 void multiply(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc,
               bool accumulate, Scratch& scratch) {
-  if (precision == Precision::F32) return multiplyAs<Full>(M, N, K, A, B, C, ldc, accumulate, scratch);
+  if (precision == Precision::F32) return multiplyAs(M, N, K, Values<Full>{A}, B, C, ldc, accumulate, scratch);
 #if defined(LATHE_TILES)
   return multiplyTiles(M, N, K, A, B, C, ldc, accumulate, scratch);
 #else
-  return multiplyAs<Half>(M, N, K, A, B, C, ldc, accumulate, scratch);
+  return multiplyAs(M, N, K, Values<Half>{A}, B, C, ldc, accumulate, scratch);
 #endif
+}
+
+int64_t linePitch(Precision precision, int64_t K) {
+  return pitchOfWords(ceilDiv(K, precision == Precision::BF16 ? Half::depth : 1));
+}
+
+void multiplyLines(Precision precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C,
+                   int64_t ldc, bool accumulate, Scratch& scratch) {
+#if defined(LATHE_TILES)
+  if (precision == Precision::BF16) return multiplyLinesTiles(M, N, K, A, across, B, C, ldc, accumulate, scratch);
+#elif defined(LATHE_DOT_BF16)
+  if (precision == Precision::BF16) return multiplyAs(M, N, K, PairLines{A, across}, B, C, ldc, accumulate, scratch);
+#endif
+  const Strided values = {reinterpret_cast<const float*>(A.data), across ? 1 : A.pitch, across ? A.pitch : 1};
+  multiply(precision, M, N, K, values, B, C, ldc, accumulate, scratch);
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -11,18 +11,31 @@ struct PackedB {
 };
 constexpr int64_t kPackedStep = 32;
 
+// Lines of words (words.h), `pitch` words apart, each filled up with zeros to whole vectors.
+struct Lines {
+  const int32_t* data;
+  int64_t pitch;
+};
+// For lines of K values: an odd number of vectors, so that they are no multiple of 4 KiB apart; at most K filled up to 16s.
+int64_t linePitch(Precision, int64_t K);
+
 size_t packedBytes(Precision, int64_t K, int64_t N);
 void pack(Precision, int64_t K, int64_t N, Strided B, void* packed);
 
 // C [M, N] = A [M, K] . B, or C += A . B.
 void multiply(Precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
               Scratch&);
+// The same where A's rows are lines, or, `across`, its columns.
+void multiplyLines(Precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C, int64_t ldc,
+                   bool accumulate, Scratch&);
 
 #if defined(LATHE_TILES)
 size_t packedBytesTiles(int64_t K, int64_t N);
 void packTiles(int64_t K, int64_t N, Strided B, void* packed);
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
                    Scratch&);
+void multiplyLinesTiles(int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C, int64_t ldc,
+                        bool accumulate, Scratch&);
 #endif
 
 }  // namespace lathe::LATHE_VARIANT

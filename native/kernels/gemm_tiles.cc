@@ -27,33 +27,53 @@ void configure() {
   configured = true;
 }
 
-// One tile of A from `rows` rows and kLeft values of K; what is missing is zero.
-void packTileA(const float* p, int64_t rs, int64_t cs, int64_t rows, int64_t kLeft, int32_t* tile) {
-  vi words[kEdge];
-  const bool whole = rows >= kEdge && kLeft >= kDepth;
-  if (rs == 1 && cs != 1) {
-    for (int64_t j = 0; j < kEdge; ++j)
-      words[j] = whole ? Pairs::across(load(p + 2 * j * cs), load(p + (2 * j + 1) * cs))
-                       : wordsAcross<Pairs>(p + 2 * j * cs, cs, kLeft - 2 * j, rows);
-    transpose(words);
-  } else if (whole && cs == 1) {
-    for (int64_t i = 0; i < kEdge; ++i) words[i] = Pairs::along(load(p + i * rs), load(p + i * rs + W));
-  } else {
-    for (int64_t i = 0; i < kEdge; ++i) words[i] = i < rows ? wordsAlong<Pairs>(p + i * rs, cs, kLeft) : vi{};
+// The left side's values in memory, and one tile of them from `rows` rows and kLeft values of K; what is missing is zero.
+struct Values {
+  Strided A;
+  void pack(int64_t m, int64_t k, int64_t rows, int64_t kLeft, int32_t* tile) const {
+    const float* p = A.data + m * A.rs + k * A.cs;
+    const int64_t rs = A.rs, cs = A.cs;
+    vi words[kEdge];
+    const bool whole = rows >= kEdge && kLeft >= kDepth;
+    if (rs == 1 && cs != 1) {
+      for (int64_t j = 0; j < kEdge; ++j)
+        words[j] = whole ? Pairs::across(load(p + 2 * j * cs), load(p + (2 * j + 1) * cs))
+                         : wordsAcross<Pairs>(p + 2 * j * cs, cs, kLeft - 2 * j, rows);
+      transpose(words);
+    } else if (whole && cs == 1) {
+      for (int64_t i = 0; i < kEdge; ++i) words[i] = Pairs::along(load(p + i * rs), load(p + i * rs + W));
+    } else {
+      for (int64_t i = 0; i < kEdge; ++i) words[i] = i < rows ? wordsAlong<Pairs>(p + i * rs, cs, kLeft) : vi{};
+    }
+    for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
   }
-  for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
-}
+};
 
-void packRowsA(int64_t M, int64_t K, Strided A, int32_t* packed) {
-  for (int64_t m = 0; m < M; m += kEdge)
-    for (int64_t k = 0; k < K; k += kDepth, packed += kTileWords)
-      packTileA(A.data + m * A.rs + k * A.cs, A.rs, A.cs, M - m, K - k, packed);
-}
+// Lines of pairs, which tiles read where they stand, but for a tile that they fill in part or across.
+struct PairLines {
+  Lines A;
+  bool across;
+  void pack(int64_t m, int64_t k, int64_t rows, int64_t kLeft, int32_t* tile) const {
+    vi words[kEdge];
+    for (int64_t i = 0; i < kEdge; ++i)
+      if (across)
+        words[i] = pairsAcross(reinterpret_cast<const uint16_t*>(A.data + (k + 2 * i) * A.pitch) + m, 2 * A.pitch,
+                               kLeft - 2 * i, rows);
+      else words[i] = i < rows ? load<vi>(A.data + (m + i) * A.pitch + k / 2) : vi{};
+    if (across) transpose(words);
+    for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
+  }
+};
+
+// Tiles of A in memory: words from row to row, from tile to tile along K, and from tile to tile down.
+struct TilesOfA {
+  const int32_t* data;
+  int64_t row, along, down;
+};
 
 // C, MT x NT tiles at c, from nK tiles along K; starts from what C holds when `add` is set.
 template <int MT, int NT>
-void tileBlock(int64_t nK, const int32_t* a, int64_t aPitch, const int32_t* b, int64_t bPitch, float* c, int64_t ldc,
-               bool add) {
+void tileBlock(int64_t nK, TilesOfA A, const int32_t* b, int64_t bPitch, float* c, int64_t ldc, bool add) {
   const int64_t stride = ldc * 4;
   float* below = c + kEdge * ldc;
   if (add) {
@@ -67,8 +87,10 @@ void tileBlock(int64_t nK, const int32_t* a, int64_t aPitch, const int32_t* b, i
     if constexpr (MT == 2) tileZero<2>();
     if constexpr (MT == 2 && NT == 2) tileZero<3>();
   }
-  for (int64_t k = 0; k < nK; ++k, a += kTileWords, b += kTileWords) {
-    tileLoad<4>(a, kTileBytes);
+  const int32_t* a = A.data;
+  const int64_t aRow = 4 * A.row;
+  for (int64_t k = 0; k < nK; ++k, a += A.along, b += kTileWords) {
+    tileLoad<4>(a, aRow);
     tileLoad<6>(b, kTileBytes);
     tileDot<0, 4, 6>();
     if constexpr (NT == 2) {
@@ -76,7 +98,7 @@ void tileBlock(int64_t nK, const int32_t* a, int64_t aPitch, const int32_t* b, i
       tileDot<1, 4, 7>();
     }
     if constexpr (MT == 2) {
-      tileLoad<5>(a + aPitch, kTileBytes);
+      tileLoad<5>(a + A.down, aRow);
       tileDot<2, 5, 6>();
     }
     if constexpr (MT == 2 && NT == 2) tileDot<3, 5, 7>();
@@ -87,8 +109,52 @@ void tileBlock(int64_t nK, const int32_t* a, int64_t aPitch, const int32_t* b, i
   if constexpr (MT == 2 && NT == 2) tileStore<3>(below + kEdge, stride);
 }
 
-using Block = void (*)(int64_t, const int32_t*, int64_t, const int32_t*, int64_t, float*, int64_t, bool);
+using Block = void (*)(int64_t, TilesOfA, const int32_t*, int64_t, float*, int64_t, bool);
 constexpr Block kBlocks[2][2] = {{tileBlock<1, 1>, tileBlock<1, 2>}, {tileBlock<2, 1>, tileBlock<2, 2>}};
+
+template <class Left>
+void multiplyWith(int64_t M, int64_t N, int64_t K, const Left& A, const Lines* standing, PackedB B, float* C, int64_t ldc,
+                  bool accumulate, Scratch& scratch) {
+  configure();
+  const int64_t nK = ceilDiv(K, kDepth), words = roundUp(B.rows, kDepth) / 2;
+  const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 * words + B.row0 / 2 * kEdge;
+
+  Scratch::Frame frame(scratch);
+  const int64_t down = nK * kTileWords, bPitch = words * kEdge;
+  const int64_t mostRows = roundUp(least(M, most(kBlockBytes / (64 * nK), 2 * kEdge)), 2 * kEdge);
+  int32_t* packedA = standing ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows / kEdge * down));
+  alignas(64) float edge[4 * kTileWords];  // a block that C holds only in part
+
+  for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
+    const int64_t m1 = least(m0 + mostRows, M);
+    if (!standing)
+      for (int64_t m = m0; m < m1; m += kEdge)
+        for (int64_t k = 0; k < nK; ++k)
+          A.pack(m, k * kDepth, m1 - m, K - k * kDepth, packedA + (m - m0) / kEdge * down + k * kTileWords);
+    for (int64_t n = 0; n < N; n += 2 * kEdge) {
+      const int64_t cols = least(2 * kEdge, N - n);
+      const int32_t* b = packedB + n * words;
+      for (int64_t m = m0; m < m1; m += 2 * kEdge) {
+        const int64_t rows = least(2 * kEdge, m1 - m), mt = ceilDiv(rows, kEdge), nt = ceilDiv(cols, kEdge);
+        const TilesOfA a = standing
+            ? TilesOfA{standing->data + m * standing->pitch, standing->pitch, kEdge, kEdge * standing->pitch}
+            : TilesOfA{packedA + (m - m0) / kEdge * down, kEdge, kTileWords, down};
+        float* c = C + m * ldc + n;
+        const Block block = kBlocks[mt - 1][nt - 1];
+        if (rows == mt * kEdge && cols == nt * kEdge) {
+          block(nK, a, b, bPitch, c, ldc, accumulate);
+          continue;
+        }
+        block(nK, a, b, bPitch, edge, 2 * kEdge, false);
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < cols; ++j) {
+            const float value = edge[i * 2 * kEdge + j];
+            c[i * ldc + j] = accumulate ? c[i * ldc + j] + value : value;
+          }
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -105,40 +171,13 @@ void packTiles(int64_t K, int64_t N, Strided B, void* packed) {
 
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
                    Scratch& scratch) {
-  configure();
-  const int64_t nK = ceilDiv(K, kDepth), words = roundUp(B.rows, kDepth) / 2;
-  const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 * words + B.row0 / 2 * kEdge;
+  multiplyWith(M, N, K, Values{A}, nullptr, B, C, ldc, accumulate, scratch);
+}
 
-  Scratch::Frame frame(scratch);
-  const int64_t aPitch = nK * kTileWords, bPitch = words * kEdge;
-  const int64_t mostRows = roundUp(least(M, most(kBlockBytes / (64 * nK), 2 * kEdge)), 2 * kEdge);
-  int32_t* packedA = scratch.array<int32_t>(static_cast<size_t>(mostRows / kEdge * aPitch));
-  alignas(64) float edge[4 * kTileWords];  // a block that C holds only in part
-
-  for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
-    const int64_t m1 = least(m0 + mostRows, M);
-    packRowsA(m1 - m0, K, {A.data + m0 * A.rs, A.rs, A.cs}, packedA);
-    for (int64_t n = 0; n < N; n += 2 * kEdge) {
-      const int64_t cols = least(2 * kEdge, N - n);
-      const int32_t* b = packedB + n * words;
-      for (int64_t m = m0; m < m1; m += 2 * kEdge) {
-        const int64_t rows = least(2 * kEdge, m1 - m), mt = ceilDiv(rows, kEdge), nt = ceilDiv(cols, kEdge);
-        const int32_t* a = packedA + (m - m0) / kEdge * aPitch;
-        float* c = C + m * ldc + n;
-        const Block block = kBlocks[mt - 1][nt - 1];
-        if (rows == mt * kEdge && cols == nt * kEdge) {
-          block(nK, a, aPitch, b, bPitch, c, ldc, accumulate);
-          continue;
-        }
-        block(nK, a, aPitch, b, bPitch, edge, 2 * kEdge, false);
-        for (int64_t i = 0; i < rows; ++i)
-          for (int64_t j = 0; j < cols; ++j) {
-            const float value = edge[i * 2 * kEdge + j];
-            c[i * ldc + j] = accumulate ? c[i * ldc + j] + value : value;
-          }
-      }
-    }
-  }
+void multiplyLinesTiles(int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C, int64_t ldc,
+                        bool accumulate, Scratch& scratch) {
+  const bool standing = !across && M % kEdge == 0;
+  multiplyWith(M, N, K, PairLines{A, across}, standing ? &A : nullptr, B, C, ldc, accumulate, scratch);
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -46,7 +46,7 @@ LATHE_INLINE vf expOf(vf x) {
 
 // exp for x <= 88 where results below the normal numbers may be 0: what softmax needs.
 LATHE_INLINE vf expFlushed(vf x) {
-  const Exponent e = splitExp(clamp(x, -87.0f, 88.0f));
+  const Exponent e = splitExp(larger(splat(-87.0f), x));
   return pick(x < -87.0f, vf{}, (e.less1 + 1.0f) * powerOf2(e.n));
 }
 

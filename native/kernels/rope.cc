@@ -61,19 +61,40 @@ Rope makeRope(float base, int64_t dHead, int64_t rows, const int32_t* positions,
   return rope;
 }
 
+namespace {
+
+// Turns pairs N at a time, in vectors of their own size; `half` is a multiple of it.
+template <int N>
+LATHE_INLINE void turn(int64_t half, const float* cosines, const float* sines, float direction, const float* x, float* y) {
+  struct Some {
+    float of[N];
+  };
+  for (int64_t i = 0; i < half; i += N) {
+    const auto c = load<Some>(cosines + i), s = load<Some>(sines + i), a = load<Some>(x + i), b = load<Some>(x + half + i);
+    Some first, second;
+    for (int l = 0; l < N; ++l) first.of[l] = a.of[l] * c.of[l] - b.of[l] * (s.of[l] * direction);
+    for (int l = 0; l < N; ++l) second.of[l] = a.of[l] * (s.of[l] * direction) + b.of[l] * c.of[l];
+    store(y + i, first);
+    store(y + half + i, second);
+  }
+}
+
+template <int N>
+void turnRows(const Rope& rope, int64_t row0, int64_t rows, const float* x, int64_t ldx, float* y, int64_t ldy,
+              float direction) {
+  if constexpr (N > 1)
+    if (rope.half % N) return turnRows<N / 2>(rope, row0, rows, x, ldx, y, ldy, direction);
+  for (int64_t r = row0 * rope.pitch; rows > 0; --rows, r += rope.pitch, x += ldx, y += ldy)
+    turn<N>(rope.half, rope.cosines + r, rope.sines + r, direction, x, y);
+}
+
+}  // namespace
+
 void rotate(const Rope& rope, int64_t row0, int64_t rows, int64_t dHead, const float* x, int64_t ldx, float* y,
             int64_t ldy, float direction) {
-  for (int64_t r = 0; r < rows; ++r, x += ldx, y += ldy) {
-    const float *cosines = rope.cosines + (row0 + r) * rope.pitch, *sines = rope.sines + (row0 + r) * rope.pitch;
-    for (int64_t i = 0; i < rope.half; i += W) {
-      const int64_t n = least(W, rope.half - i);
-      const vf c = loadUpTo(cosines + i, n), s = loadUpTo(sines + i, n) * direction;
-      const vf a = loadUpTo(x + i, n), b = loadUpTo(x + rope.half + i, n);
-      storeUpTo(y + i, a * c - b * s, n);
-      storeUpTo(y + rope.half + i, a * s + b * c, n);
-    }
-    if (dHead % 2) y[dHead - 1] = x[dHead - 1];
-  }
+  turnRows<W>(rope, row0, rows, x, ldx, y, ldy, direction);
+  if (dHead % 2)
+    for (int64_t r = 0; r < rows; ++r) y[r * ldy + dHead - 1] = x[r * ldx + dHead - 1];
 }
 
 void rope(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, float* y,

@@ -34,15 +34,4 @@ LATHE_INLINE float expShifted(int64_t n, const float* x, float shift, float* y) 
   return sum(total);
 }
 
-// The log-sum-exp of a row is top + log(total).
-struct RowSum {
-  float top, total;
-};
-// Softmax of a row, in place or apart; gives its largest value and the sum of exp(x - largest).
-LATHE_INLINE RowSum softmaxRow(int64_t n, const float* x, float* y) {
-  const float top = largestOf(n, x), total = expShifted(n, x, top, y), share = 1.0f / total;
-  map(n, y, y, [&](vf e) { return e * share; });
-  return {top, total};
-}
-
 }  // namespace lathe::LATHE_VARIANT

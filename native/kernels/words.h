@@ -1,5 +1,5 @@
 // Operands of a matrix product as 32-bit words along K: an f32, an f32 rounded to bf16, or a pair of bf16 values.
-// A line is what runs along K: a row of A or a column of B.
+// A line is what runs along K: a row of A or a column of B. In memory a line of pairs is the bf16 values one by one.
 #pragma once
 #include "simd.h"
 
@@ -13,16 +13,29 @@ struct Full {
   static constexpr int depth = 1;  // values of K in a word
   LATHE_INLINE vi across(vf x, vf) { return bits(x); }
   LATHE_INLINE vi along(vf x, vf) { return bits(x); }
+  LATHE_INLINE vf values(const int32_t* line, int64_t k) { return load(line + k); }  // k, k + 1, … of a line
 };
 
 struct Rounded {
   static constexpr int depth = 1;
   LATHE_INLINE vi across(vf x, vf) { return bits(roundBf16(x)); }
   LATHE_INLINE vi along(vf x, vf) { return bits(roundBf16(x)); }
+  LATHE_INLINE vf values(const int32_t* line, int64_t k) { return load(line + k); }
 };
+
+typedef uint16_t vh __attribute__((vector_size(kVectorBytes / 2)));
+LATHE_INLINE vh loadHalves(const uint16_t* p, int64_t n) {
+  vh x = {};
+  if (n > 0) __builtin_memcpy(&x, p, static_cast<size_t>(n) * 2);
+  return x;
+}
+LATHE_INLINE vu widened(vh x) { return __builtin_convertvector(x, vu); }
 
 struct Pairs {
   static constexpr int depth = 2;
+  LATHE_INLINE vf values(const int32_t* line, int64_t k) {
+    return fromBits(widened(load<vh>(reinterpret_cast<const uint16_t*>(line) + k)) << 16);
+  }
 #if defined(__AVX512BF16__)
   // The instruction makes 0 of what is below the normal numbers, as the products themselves do.
   LATHE_INLINE vi across(vf lo, vf hi) { return zip(along(lo, hi), Lanes{}); }
@@ -49,6 +62,22 @@ struct Pairs {
 #endif
 };
 
+// What BF16 means here.
+#if defined(LATHE_DOT_BF16) || defined(LATHE_TILES)
+using Half = Pairs;
+#else
+using Half = Rounded;
+#endif
+
+// A line of words from n values, n a multiple of W: value(k) gives W of them from k on. Filled up with zeros to `all`.
+template <class Kind, class F>
+LATHE_INLINE void storeLine(int64_t n, int64_t all, int32_t* line, F value) {
+  constexpr int64_t d = Kind::depth;
+  int64_t k = 0;
+  for (; k + d * W <= n; k += d * W) store(line + k / d, Kind::along(value(k), value(k + d * W - W)));
+  for (; k < all; k += d * W) store(line + k / d, Kind::along(k < n ? value(k) : vf{}, vf{}));
+}
+
 // W words across `lanes` neighbouring lines, from the `depth` rows of K at p; rows beyond kLeft and lanes are zero.
 template <class Kind>
 LATHE_INLINE vi wordsAcross(const float* p, int64_t ks, int64_t kLeft, int64_t lanes) {
@@ -70,6 +99,14 @@ LATHE_INLINE vi wordsAlong(const float* p, int64_t ks, int64_t kLeft) {
   const vf first = loadUpTo(p, kLeft);
   if constexpr (Kind::depth == 1) return Kind::along(first, first);
   else return Kind::along(first, kLeft > W ? loadUpTo(p + W, kLeft - W) : vf{});
+}
+
+// The same from lines of pairs: across `lanes` neighbouring values of this line and the next.
+LATHE_INLINE vi pairsAcross(const uint16_t* line, int64_t pitch, int64_t kLeft, int64_t lanes) {
+  vh lo = {}, hi = {};
+  if (kLeft > 0) lo = lanes >= W ? load<vh>(line) : loadHalves(line, lanes);
+  if (kLeft > 1) hi = lanes >= W ? load<vh>(line + pitch) : loadHalves(line + pitch, lanes);
+  return reinterpret_cast<vi>(widened(lo) | (widened(hi) << 16));
 }
 
 template <int s, int... l>

@@ -78,16 +78,16 @@ Right naive(Precision precision, const Attention& s, const float* dout) {
       }
       for (double& x : p) total += x = std::exp(x - top);
       right.lse.row(h)[i] = top + std::log(total);
-      for (double& x : p) x /= total;
+      for (double& x : p) x = operand(precision, x / total);
       for (int64_t j = 0; j < S; ++j)
         for (int64_t c = 0; c < s.dHeadValue; ++c)
-          out[c] += operand(precision, p[j]) * v.row(j)[h * s.dHeadValue + c];
+          out[c] += p[j] * v.row(j)[h * s.dHeadValue + c];
       const double meanGrad = dot(s.dHeadValue, d.row(i) + h * s.dHeadValue, out);
       for (int64_t j = 0; j < S; ++j) {
         const double dP = dot(s.dHeadValue, di, v.row(j) + h * s.dHeadValue);
         const double dS = operand(precision, p[j] * (dP - meanGrad) * s.scale);
         for (int64_t c = 0; c < s.dHeadValue; ++c)
-          right.dv.row(j)[h * s.dHeadValue + c] += operand(precision, p[j]) * di[c];
+          right.dv.row(j)[h * s.dHeadValue + c] += p[j] * di[c];
         const double terms = p[j] * (std::fabs(dP) + std::fabs(meanGrad)) * s.scale, squared = terms * terms;
         right.squaredDq += squared * dot(s.dHead, k.row(j) + h * s.dHead, k.row(j) + h * s.dHead);
         right.squaredDk += squared * dot(s.dHead, qi, qi);

@@ -94,7 +94,10 @@ function scores({ S, H, K, q, k, scale, sees }: Prepared, h: number, i: number, 
 /** Up to so many bytes of weights of a call are kept for its gradient; more are computed again. Ours. */
 const KEPT_BYTES = 8 * 2 ** 20
 
-/** Weights that the gradient reads, rows of S filled up to 16s, for kernels' sake: what stands there is unsaid. */
+/**
+ * Weights that the gradient reads, as operands of products: rounded in bf16, and the derivative of the scores takes them so, too (ours).
+ * Rows of S are filled up to 16s, for kernels' sake. How an executor lays them out there is its own affair.
+ */
 const weightsType = (T: number, S: number, H: number): TensorType => ({
   shape: [H, T, Math.ceil(S / 16) * 16],
   dtype: 'f32',
@@ -136,9 +139,8 @@ export const attentionOp: Op = {
         let total = 0
         for (let j = 0; j < S; j++) total += row[j] = Math.exp(row[j] - most)
         lse.data[h * T + i] = most + Math.log(total)
-        const exact = Float32Array.from(row, (w) => w / total)
-        kept?.data.set(exact, (h * T + i) * kept.shape[2])
-        const weights = context.operand(exact)
+        const weights = context.operand(Float32Array.from(row, (w) => w / total))
+        kept?.data.set(weights, (h * T + i) * kept.shape[2])
         for (let c = 0; c < V; c++) {
           let sum = 0
           for (let j = 0; j < S; j++) if (row[j] !== 0) sum += weights[j] * p.v[(j * H + h) * V + c]
@@ -162,7 +164,7 @@ export const attentionGradOp: Op = {
       const at = h * T + i
       if (attributes.kept) return (known.data as Float32Array).subarray(at * known.shape[2], at * known.shape[2] + S)
       scores(p, h, i, row)
-      return Float32Array.from(row, (s) => Math.exp(s - known.data[at]))
+      return context.operand(Float32Array.from(row, (s) => Math.exp(s - known.data[at])))
     }
     const doutOperand = context.operand(dout.data)
     const [turnedQ, turnedK] = [new Float64Array(dq.data.length), new Float64Array(dk.data.length)]
@@ -178,7 +180,7 @@ export const attentionGradOp: Op = {
           for (let c = 0; c < V; c++) dweight += doutOperand[(i * H + h) * V + c] * p.v[(j * H + h) * V + c]
           dscores[j] = weights[j] * (dweight - delta) * scale
         }
-        const [ds, w] = [context.operand(dscores), context.operand(weights)]
+        const ds = context.operand(dscores)
         for (let j = 0; j < S; j++) {
           if (!p.sees(i, j)) continue
           for (let c = 0; c < K; c++) {
@@ -186,7 +188,7 @@ export const attentionGradOp: Op = {
             turnedQ[iq] += ds[j] * p.k[jk]
             turnedK[jk] += ds[j] * p.q[iq]
           }
-          for (let c = 0; c < V; c++) valueSum[(j * H + h) * V + c] += w[j] * doutOperand[(i * H + h) * V + c]
+          for (let c = 0; c < V; c++) valueSum[(j * H + h) * V + c] += weights[j] * doutOperand[(i * H + h) * V + c]
         }
       }
     const back = (x: Values, values: Float64Array, position: (row: number) => number) =>
