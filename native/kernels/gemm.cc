@@ -107,10 +107,11 @@ struct Values {
   using Kind = Of;
   Strided A;
   bool across() const { return A.rs == 1; }
-  // f32 words are read where they stand, but for rows a multiple of 4 KiB apart, which meet in one set of L1, and for
-  // transposed ones of wide products; where each word of K is in another page, of less wide ones. Measured on AVX2.
+  // f32 words are read where they stand, but for transposed rows of wide products; where each word of K is in another
+  // page, of less wide ones. Measured on AVX2. More rows at a time than L1 has ways: nor do others of wide products, nor,
+  // of less wide ones, rows a multiple of 4 KiB apart, which meet in one set. Measured on AVX-512.
   bool standing(int64_t N) const {
-    const bool crowded = A.rs % kPage == 0 && kRows > kWays && N > kPanel;
+    const bool crowded = kRows > kWays && A.rs != 1 && (N >= 256 || (A.rs % kPage == 0 && N > kPanel));
     const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
     return std::is_same_v<Kind, Full> && !crowded && !scattered;
   }
