@@ -29,12 +29,15 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   float* products = scratch.array<float>(most * ld);
   int32_t* again = kept ? nullptr : scratch.array<int32_t>(most * pitch);
   int32_t* dS = scratch.array<int32_t>(most * pitchS);
+  float* meanGrads = scratch.array<float>(static_cast<size_t>(s.T * s.nHeads));
+  for (int64_t i = 0; i < s.T * s.nHeads; ++i)
+    meanGrads[i] = dot(s.dHeadValue, g.dout + i * s.dHeadValue, s.out + i * s.dHeadValue);
   __builtin_memset(g.dk, 0, static_cast<size_t>(s.S * width) * sizeof(float));
   __builtin_memset(g.dv, 0, static_cast<size_t>(s.S * widthV) * sizeof(float));
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
     head.load(h);
-    const float *v = s.v + h * s.dHeadValue, *dout = g.dout + h * s.dHeadValue, *out = s.out + h * s.dHeadValue;
+    const float *v = s.v + h * s.dHeadValue, *dout = g.dout + h * s.dHeadValue;
     float *dq = g.dq + h * s.dHead, *dk = g.dk + h * s.dHead, *dv = g.dv + h * s.dHeadValue;
     if (!kept) pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedKT);
     pack(precision, s.dHeadValue, keys, {v, 1, s.ldv}, packedVT);
@@ -60,7 +63,7 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
                false, scratch);
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t i = i0 + r;
-        const float meanGrad = dot(s.dHeadValue, dout + i * widthV, out + i * widthV), scale = s.scale;
+        const float meanGrad = meanGrads[i * s.nHeads + h], scale = s.scale;
         const int32_t* line = weights + r * pitch;
         const float* dP = products + r * ld;
         storeLine<Kind>(Scores(s, i).whole(), whole, dS + r * pitchS,

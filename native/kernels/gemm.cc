@@ -211,14 +211,6 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Left& A, PackedB B, float
   }
 }
 
-template <class Kind>
-void packAs(int64_t K, int64_t N, Strided B, int32_t* packed) {
-  const int64_t words = ceilDiv(K, Kind::depth);
-  for (int64_t n0 = 0; n0 < N; n0 += kPanel)
-    packPanel<Kind>(B.data + n0 * B.cs, B.cs, B.rs, least(kPanel, N - n0), K, words, kPanel,
-                    packed + n0 * words);
-}
-
 }  // namespace
 
 size_t packedBytes(Precision precision, int64_t K, int64_t N) {
@@ -231,11 +223,11 @@ size_t packedBytes(Precision precision, int64_t K, int64_t N) {
 
 void pack(Precision precision, int64_t K, int64_t N, Strided B, void* packed) {
   auto* words = static_cast<int32_t*>(packed);
-  if (precision == Precision::F32) return packAs<Full>(K, N, B, words);
+  if (precision == Precision::F32) return packPanels<Full, kPanel>(B, K, N, K, words);
 #if defined(LATHE_TILES)
   return packTiles(K, N, B, packed);
 #else
-  return packAs<Half>(K, N, B, words);
+  return packPanels<Half, kPanel>(B, K, N, ceilDiv(K, Half::depth), words);
 #endif
 }
 

@@ -163,10 +163,7 @@ size_t packedBytesTiles(int64_t K, int64_t N) {
 }
 
 void packTiles(int64_t K, int64_t N, Strided B, void* packed) {
-  const int64_t words = roundUp(K, kDepth) / 2;
-  for (int64_t n = 0; n < N; n += kEdge)
-    packPanel<Pairs>(B.data + n * B.cs, B.cs, B.rs, least(kEdge, N - n), K, words, kEdge,
-                     static_cast<int32_t*>(packed) + n * words);
+  packPanels<Pairs, kEdge>(B, K, N, roundUp(K, kDepth) / 2, static_cast<int32_t*>(packed));
 }
 
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,

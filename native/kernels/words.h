@@ -125,25 +125,26 @@ LATHE_INLINE void transpose(vi (&r)[W]) {
   if constexpr (s > 1) transpose<s / 2>(r);
 }
 
-// Lines [0, nLines) of a matrix into a panel: the word kw of line i at panel[kw * width + i], for kw < nWords.
-// Missing lines up to `width`, a multiple of W, and missing K are zero.
-template <class Kind>
-__attribute__((noinline)) static void packPanel(const float* p, int64_t ls, int64_t ks, int64_t nLines, int64_t K,
-                                                int64_t nWords, int64_t width, int32_t* panel) {
+// B [K, N] into panels of `width` columns, a multiple of W: [N / width][nWords][width]. What is missing is zero. Where
+// rows lie in one piece they are read once, from end to end; else squares of words are turned.
+template <class Kind, int width>
+__attribute__((noinline)) static void packPanels(Strided B, int64_t K, int64_t N, int64_t nWords, int32_t* packed) {
   constexpr int d = Kind::depth;
-  if (ls == 1) {
+  const int64_t all = roundUp(N, width);
+  const auto at = [&](int64_t kw, int64_t n) { return packed + (n / width * nWords + kw) * width + n % width; };
+  if (B.cs == 1) {
     for (int64_t kw = 0; kw < nWords; ++kw)
-      for (int64_t i = 0; i < width; i += W)
-        store(panel + kw * width + i, wordsAcross<Kind>(p + kw * d * ks + i, ks, K - kw * d, nLines - i));
+      for (int64_t n = 0; n < all; n += W)
+        store(at(kw, n), wordsAcross<Kind>(B.data + kw * d * B.rs + n, B.rs, K - kw * d, N - n));
     return;
   }
-  for (int64_t kw = 0; kw < nWords; kw += W)
-    for (int64_t i = 0; i < width; i += W) {
+  for (int64_t n = 0; n < all; n += W)
+    for (int64_t kw = 0; kw < nWords; kw += W) {
       vi r[W];
       for (int64_t j = 0; j < W; ++j)
-        r[j] = i + j < nLines ? wordsAlong<Kind>(p + (i + j) * ls + kw * d * ks, ks, K - kw * d) : vi{};
+        r[j] = n + j < N ? wordsAlong<Kind>(B.data + (n + j) * B.cs + kw * d * B.rs, B.rs, K - kw * d) : vi{};
       transpose(r);
-      for (int64_t k = 0; k < least(W, nWords - kw); ++k) store(panel + (kw + k) * width + i, r[k]);
+      for (int64_t k = 0; k < least(W, nWords - kw); ++k) store(at(kw + k, n), r[k]);
     }
 }
 
