@@ -24,6 +24,7 @@ constexpr int kRows = 6;
 constexpr int kPanel = 2 * W;
 constexpr int kWays = 8;                       // of L1, at the least
 constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays in L1
+constexpr int kLine = 16;                      // words of a line of cache
 constexpr int64_t kPage = 1024;                // words of 4 KiB
 constexpr int64_t kBlockBytes = 256 * 1024;    // of A, so that it stays in L2
 static_assert(kPackedStep % kPanel == 0);
@@ -54,7 +55,9 @@ void microKernel(const Block& s) {
   const int32_t *a = s.a, *b = s.b;
   const int64_t rs = s.rs, cs = s.cs;
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) __builtin_prefetch(s.c + i * s.ldc, 1);
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; j += kLine / W) __builtin_prefetch(s.c + i * s.ldc + j * W, 1);
   for (int64_t k = s.words; k > 0; --k) {
     vi row[kVectors];
 #pragma GCC unroll 4
