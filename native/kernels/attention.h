@@ -64,7 +64,7 @@ struct Scores {
   }
 };
 
-// Words from row to row of a head's weights, where they are kept and else.
+// Words from row to row of a head's weights; where they are kept, the room for a row is given.
 LATHE_INLINE int64_t weightsPitch(Precision precision, const Attention& s) {
   const int64_t own = linePitch(precision, keysOf(s));
   return s.weights ? least(own, s.ldWeights) : own;

@@ -16,7 +16,7 @@ struct Lines {
   const int32_t* data;
   int64_t pitch;
 };
-// For lines of K values: an odd number of vectors, so that they are no multiple of 4 KiB apart; at most K filled up to 16s.
+// For lines of K values: an odd number of vectors, so that they are no multiple of 4 KiB apart.
 int64_t linePitch(Precision, int64_t K);
 
 size_t packedBytes(Precision, int64_t K, int64_t N);

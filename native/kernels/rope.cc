@@ -63,29 +63,40 @@ Rope makeRope(float base, int64_t dHead, int64_t rows, const int32_t* positions,
 
 namespace {
 
-// Turns pairs N at a time, in vectors of their own size; `half` is a multiple of it.
+// Vectors of N values, for N up to W.
 template <int N>
-LATHE_INLINE void turn(int64_t half, const float* cosines, const float* sines, float direction, const float* x, float* y) {
-  struct Some {
-    float of[N];
-  };
-  for (int64_t i = 0; i < half; i += N) {
-    const auto c = load<Some>(cosines + i), s = load<Some>(sines + i), a = load<Some>(x + i), b = load<Some>(x + half + i);
-    Some first, second;
-    for (int l = 0; l < N; ++l) first.of[l] = a.of[l] * c.of[l] - b.of[l] * (s.of[l] * direction);
-    for (int l = 0; l < N; ++l) second.of[l] = a.of[l] * (s.of[l] * direction) + b.of[l] * c.of[l];
-    store(y + i, first);
-    store(y + half + i, second);
-  }
-}
+struct Narrow;
+template <>
+struct Narrow<1> {
+  typedef float type;
+};
+template <>
+struct Narrow<4> {
+  typedef float type __attribute__((vector_size(16)));
+};
+template <>
+struct Narrow<8> {
+  typedef float type __attribute__((vector_size(32)));
+};
+template <>
+struct Narrow<16> {
+  typedef float type __attribute__((vector_size(64)));
+};
 
+// Turns pairs as many at a time as a power of 2 that divides half a head, 1 or from 4 up to N.
 template <int N>
 void turnRows(const Rope& rope, int64_t row0, int64_t rows, const float* x, int64_t ldx, float* y, int64_t ldy,
               float direction) {
   if constexpr (N > 1)
-    if (rope.half % N) return turnRows<N / 2>(rope, row0, rows, x, ldx, y, ldy, direction);
+    if (rope.half % N) return turnRows<(N > 4 ? N / 2 : 1)>(rope, row0, rows, x, ldx, y, ldy, direction);
+  using V = typename Narrow<N>::type;
   for (int64_t r = row0 * rope.pitch; rows > 0; --rows, r += rope.pitch, x += ldx, y += ldy)
-    turn<N>(rope.half, rope.cosines + r, rope.sines + r, direction, x, y);
+    for (int64_t i = 0; i < rope.half; i += N) {
+      const V c = load<V>(rope.cosines + r + i), s = load<V>(rope.sines + r + i) * direction;
+      const V a = load<V>(x + i), b = load<V>(x + rope.half + i);
+      store(y + i, a * c - b * s);
+      store(y + rope.half + i, a * s + b * c);
+    }
 }
 
 }  // namespace
