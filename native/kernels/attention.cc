@@ -60,16 +60,14 @@ void weigh(int64_t n, int64_t dHead, const float* weights, float share, const fl
 }
 
 // One head's attention: out has ldo elements a row, tops and totals one a query. The keys of `head` are loaded. Scores
-// are those of a block of queries, ld elements a row; weights are lines of all of them, or, where none are kept, of a block.
+// are those of a block of queries, ld elements a row; so is `block`, for their weights where none are kept.
 struct Head {
+  int64_t number;
   const TurnedHead& turned;
   const float* v;
   float *out, *tops, *totals, *scores;
-  int32_t* weights;
-  bool kept;
+  int32_t* block;
   int64_t ldo, ld, pitch;
-
-  int32_t* weightsFrom(int64_t i) const { return kept ? weights + i * pitch : weights; }
 };
 
 // Products of query i with n keys to exp(score - top), in place, zeros where it sees none; returns 1 / their sum.
@@ -102,7 +100,7 @@ void attendFew(const Attention& s, const Head& h) {
     dots<kRound>(n, s.dHead, h.turned.q + i * h.turned.ldq, h.turned.k, h.turned.ldk, h.scores);
     const int64_t most = mostKeysSeen(s, 0, s.T);
     const float share = exponentiate({s, i}, h, i, most, h.scores);
-    if (h.kept) keep<Kind>(most, h.scores, share, h.weightsFrom(i));
+    if (s.weights) keep<Kind>(most, h.scores, share, weightsOf(s, h.number, i, h.pitch, h.block));
     weigh<kRound>(n, s.dHeadValue, h.scores, share, h.v, s.ldv, h.out + i * h.ldo);
   }
 }
@@ -117,7 +115,7 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratc
   pack(precision, keys, s.dHeadValue, {h.v, s.ldv, 1}, packedV);
   for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
     const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows);
-    int32_t* weights = h.weightsFrom(i0);
+    int32_t* weights = weightsOf(s, h.number, i0, h.pitch, h.block);
     multiply(precision, rows, n, s.dHead, {h.turned.q + i0 * h.turned.ldq, h.turned.ldq, 1}, {packedK, s.dHead}, h.scores,
              h.ld, false, scratch);
     for (int64_t r = 0; r < rows; ++r) {
@@ -141,8 +139,7 @@ void attend(Precision precision, const Attention& s, Scratch& scratch) {
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
     head.load(h);
-    const Head one = {head, s.v + h * s.dHeadValue, s.out + h * s.dHeadValue, tops, totals, scores,
-                      weightsOf(s, h, block), s.weights != nullptr, ldo, ld, pitch};
+    const Head one = {h, head, s.v + h * s.dHeadValue, s.out + h * s.dHeadValue, tops, totals, scores, block, ldo, ld, pitch};
     if (s.T > kFewQueries) attendBlocks<Kind>(precision, s, one, scratch);
     else attendFew<Kind>(s, one);
     if (!s.lse) continue;

@@ -69,9 +69,9 @@ LATHE_INLINE int64_t weightsPitch(Precision precision, const Attention& s) {
   const int64_t own = linePitch(precision, keysOf(s));
   return s.weights ? least(own, s.ldWeights) : own;
 }
-// Where head h's kept weights begin, or `otherwise`.
-LATHE_INLINE int32_t* weightsOf(const Attention& s, int64_t h, int32_t* otherwise) {
-  return s.weights ? reinterpret_cast<int32_t*>(s.weights + h * s.T * s.ldWeights) : otherwise;
+// Where the weights of head h's queries from the i-th on are kept, or a block for them.
+LATHE_INLINE int32_t* weightsOf(const Attention& s, int64_t h, int64_t i, int64_t pitch, int32_t* block) {
+  return s.weights ? reinterpret_cast<int32_t*>(s.weights + h * s.T * s.ldWeights) + i * pitch : block;
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -47,7 +47,7 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
 
     for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
       const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows), whole = roundUp(n, W);
-      int32_t* weights = weightsOf(s, h, again) + (kept ? i0 * pitch : 0);
+      int32_t* weights = weightsOf(s, h, i0, pitch, again);
       if (!kept) {
         multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKT, s.dHead}, products, ld, false,
                  scratch);

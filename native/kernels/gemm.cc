@@ -110,9 +110,9 @@ struct Values {
   using Kind = Of;
   Strided A;
   bool across() const { return A.rs == 1; }
-  // f32 words are read where they stand, but for transposed rows of wide products; where each word of K is in another
-  // page, of less wide ones. Measured on AVX2. More rows at a time than L1 has ways: nor do others of wide products, nor,
-  // of less wide ones, rows a multiple of 4 KiB apart, which meet in one set. Measured on AVX-512.
+  // f32 words are read where they stand, but for scattered ones: transposed rows of wide products, or of less wide ones
+  // where each word of K is in another page (measured on AVX2); and, where more rows are taken at a time than L1 has ways,
+  // for crowded ones: other rows of wide products (measured on AVX-512), or any a multiple of 4 KiB apart.
   bool standing(int64_t N) const {
     const bool crowded = kRows > kWays && A.rs != 1 && (N >= 256 || (A.rs % kPage == 0 && N > kPanel));
     const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
