@@ -295,6 +295,7 @@ napi_value compile(napi_env env, const std::vector<napi_value>& args) {
     Place p;
     p.memory = static_cast<Memory>(places.integer());
     p.index = static_cast<int32_t>(places.integer());
+    p.halves = places.integer() != 0;
     p.offset = places.integer();
     p.sequence = places.integer();
     p.strides = places.integers<int64_t>();

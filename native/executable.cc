@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <new>
+
+#include "pages.h"
 
 namespace lathe {
 
@@ -16,11 +17,9 @@ std::vector<T*> zeroed(const std::vector<size_t>& sizes) {
   std::vector<T*> parts(sizes.size());
   size_t total = 0;
   for (size_t bytes : sizes) total += lines(bytes);
-  void* data = nullptr;
   if (total == 0) return parts;
-  if (posix_memalign(&data, 64, total) != 0) throw std::bad_alloc();
-  std::memset(data, 0, total);
-  char* at = static_cast<char*>(data);
+  char* at = static_cast<char*>(takeMemory(total));
+  std::memset(at, 0, total);
   for (size_t i = 0; i < sizes.size(); at += lines(sizes[i++])) parts[i] = reinterpret_cast<T*>(at);
   return parts;
 }

@@ -1,5 +1,5 @@
 // The kernel table: what one instruction-set variant offers to the runtime.
-// Matrices are f32, row-major; a Strided view reads element (i, j) at data[i*rs + j*cs], so a transpose is free.
+// Matrices are row-major, and f32 but for operands of products that are said to be halves.
 // T queries, S keys, H heads, d model width, V vocabulary.
 #pragma once
 #include <cstddef>
@@ -10,9 +10,13 @@ namespace lathe {
 // What the operands of a matrix product are rounded to; sums are always f32.
 enum class Precision : int32_t { F32 = 0, BF16 = 1 };
 
+// An operand of a product: element (i, j) lies at data[i*rs + j*cs], so a transpose is free. Values are f32, or bf16 where
+// they are halves: then one step is 1, the other a multiple of 32, and rows that run along K are filled up with zeros to
+// one.
 struct Strided {
-  const float* data;
+  const void* data;
   int64_t rs, cs;
+  bool halves = false;
 };
 
 // One worker's temporary memory: a kernel takes what it needs, the runtime resets it between kernels.
@@ -83,11 +87,12 @@ struct Norm {
   bool center;          // true: LayerNorm, false: RMSNorm
   float eps;
   const float *x, *gain, *bias;  // gain, bias: [cols] or null
+  bool halves;                   // y is written as bf16
 };
 
 struct CrossEntropy {
   int64_t T, d, V;
-  const float* x;          // [T, d]
+  Strided x;               // [T, d]
   const void* packedW;     // pack(K = d, N = V) of the head: logits = x . W
   const void* packedWT;    // pack(K = V, N = d): only for the gradient
   const int32_t* targets;  // [T]; a negative target has loss 0 and no gradient
@@ -108,8 +113,8 @@ struct Elementwise {
   const int64_t* steps;  // per operand: elements from row to row, and from column to column (0 or 1)
   const ElementwiseOp* ops;
   const float* constants;
-  float* const* writes;
-  const bool* adds;  // per write: add to what is there
+  void* const* writes;
+  const bool *adds, *halves;  // per write: add to what is there; write it as bf16, which nothing is added to
 };
 
 struct Kernels {
@@ -118,9 +123,9 @@ struct Kernels {
   // B [K, N] into the panel form that matmul reads.
   size_t (*packedBytes)(Precision, int64_t K, int64_t N);
   void (*pack)(Precision, int64_t K, int64_t N, Strided B, void* packed);
-  // C [M, N] = A [M, K] . B, or C += A . B.
-  void (*matmul)(Precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, float* C, int64_t ldc,
-                 bool accumulate, Scratch&);
+  // C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros.
+  void (*matmul)(Precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, const float* from, float* C,
+                 int64_t ldc, Scratch&);
 
   void (*attention)(Precision, const Attention&, Scratch&);
   void (*attentionGrad)(Precision, const Attention&, const AttentionGrad&, Scratch&);
@@ -129,7 +134,7 @@ struct Kernels {
   void (*rope)(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x,
                float* y, Scratch&);
 
-  void (*norm)(const Norm&, float* y);
+  void (*norm)(const Norm&, void* y);
   // dx overwritten; dgain and dbias ([cols], may be null) get the sum over rows, added when accumulate is set.
   void (*normGrad)(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);
 

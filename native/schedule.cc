@@ -4,9 +4,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "move.h"
+#include "pages.h"
 
 namespace lathe {
 
@@ -23,9 +23,7 @@ void Worker::reserve(size_t bytes) {
   std::free(arena_);
   arena_ = nullptr;
   arenaBytes_ = 0;
-  void* data = nullptr;
-  if (posix_memalign(&data, 64, bytes) != 0) throw std::bad_alloc();
-  arena_ = static_cast<char*>(data);
+  arena_ = static_cast<char*>(takeMemory(bytes));
   arenaBytes_ = bytes;
 }
 
@@ -114,7 +112,7 @@ void Worker::kernel(const Step& s) {
     case kNorm:
     case kNormGrad: {
       const Norm norm = {n[0], n[1], n[2] != 0, s.reals[0], read<float>(s, 0), read<float>(s, 1),
-                         s.kernel == kNorm ? read<float>(s, 2) : nullptr};
+                         s.kernel == kNorm ? read<float>(s, 2) : nullptr, halves(s.writes[0])};
       if (s.kernel == kNorm) return k.norm(norm, write(s, 0));
       float* dx = write(s, 0) ? write(s, 0) : scratch_.array<float>(n[0] * n[1]);
       const bool add = adds(s, 1) || adds(s, 2);
@@ -164,23 +162,24 @@ void Worker::elementwise(const Step& s) {
     const auto field = [&](int j) { return static_cast<int32_t>(code[5 * i + j]); };
     ops[i] = {field(0), field(1), field(2), field(3), field(4)};
   }
-  float** writes = scratch_.array<float*>(s.writes.size());
-  bool* add = scratch_.array<bool>(s.writes.size());
+  void** writes = scratch_.array<void*>(s.writes.size());
+  bool *add = scratch_.array<bool>(s.writes.size()), *half = scratch_.array<bool>(s.writes.size());
   for (size_t i = 0; i < s.writes.size(); ++i) {
     writes[i] = write(s, i);
     add[i] = adds(s, i);
+    half[i] = halves(s.writes[i]);
   }
   schedule_->kernels->elementwise({n[0], n[1], nOperands, nOps, static_cast<int>(s.reals.size()), operands, steps, ops,
-                                   s.reals.data(), writes, add},
+                                   s.reals.data(), writes, add, half},
                                   scratch_);
 }
 
 void Worker::matmul(const Step& s) {
   const Integers n = integers(s);
   const int64_t M = n[0], N = n[1], K = n[2];
-  const void* B = packed(n[7], K, N, {read<float>(s, 1), n[5], n[6]});
-  schedule_->kernels->matmul(schedule_->precision, M, N, K, {read<float>(s, 0), n[3], n[4]}, B, write(s, 0), N, adds(s, 0),
-                             scratch_);
+  const void* B = packed(n[7], K, N, operand(s, 1, n[5], n[6]));
+  const float* from = adds(s, 0) ? write(s, 0) : read<float>(s, 2);
+  schedule_->kernels->matmul(schedule_->precision, M, N, K, operand(s, 0, n[3], n[4]), B, from, write(s, 0), N, scratch_);
 }
 
 void Worker::attention(const Step& s, bool gradient) {
@@ -218,7 +217,7 @@ void Worker::crossEntropy(const Step& s, bool gradient) {
   const Integers n = integers(s);
   const int64_t T = n[0], d = n[1], V = n[2];
   const float* w = read<float>(s, 1);
-  CrossEntropy c = {T, d, V, read<float>(s, 0), packed(n[3], d, V, {w, 1, d}), nullptr, read<int32_t>(s, 2)};
+  CrossEntropy c = {T, d, V, operand(s, 0, d, 1), packed(n[3], d, V, {w, 1, d}), nullptr, read<int32_t>(s, 2)};
   const Kernels& k = *schedule_->kernels;
   if (!gradient) {
     float* losses = write(s, 0) ? write(s, 0) : scratch_.array<float>(T);

@@ -15,6 +15,7 @@ enum Memory : int32_t { kArena, kParameter, kInput, kState, kOutput, kSum, kMemo
 struct Place {
   Memory memory;
   int32_t index;
+  bool halves;                   // bf16 and no f32
   int64_t offset;                // bytes
   int64_t sequence;              // bytes from one sequence to the next; 0: all share it
   std::vector<int64_t> strides;  // bytes per iteration of the loop at each depth
@@ -93,6 +94,10 @@ class Worker {
   }
   float* write(const Step& s, size_t i) const { return reinterpret_cast<float*>(at(s.writes[i])); }
   bool adds(const Step& s, size_t i) const;
+  bool halves(int32_t place) const { return place >= 0 && schedule_->places[place].halves; }
+  Strided operand(const Step& s, size_t i, int64_t rs, int64_t cs) const {
+    return {at(s.reads[i]), rs, cs, halves(s.reads[i])};
+  }
   Integers integers(const Step& s) const { return {s, count_}; }
   const void* packed(int64_t pack, int64_t K, int64_t N, Strided B);
 

@@ -116,14 +116,14 @@ void attendBlocks(Precision precision, const Attention& s, const Head& h, Scratc
   for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
     const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows);
     int32_t* weights = weightsOf(s, h.number, i0, h.pitch, h.block);
-    multiply(precision, rows, n, s.dHead, {h.turned.q + i0 * h.turned.ldq, h.turned.ldq, 1}, {packedK, s.dHead}, h.scores,
-             h.ld, false, scratch);
+    multiply(precision, rows, n, s.dHead, {h.turned.q + i0 * h.turned.ldq, h.turned.ldq, 1}, {packedK, s.dHead}, nullptr,
+             h.scores, h.ld, scratch);
     for (int64_t r = 0; r < rows; ++r) {
       float* row = h.scores + r * h.ld;
       keep<Kind>(n, row, exponentiate({s, i0 + r}, h, i0 + r, n, row), weights + r * h.pitch);
     }
-    multiplyLines(precision, rows, s.dHeadValue, n, {weights, h.pitch}, false, {packedV, keys}, h.out + i0 * h.ldo, h.ldo,
-                  false, scratch);
+    multiplyLines(precision, rows, s.dHeadValue, n, {weights, h.pitch}, false, {packedV, keys}, nullptr,
+                  h.out + i0 * h.ldo, h.ldo, scratch);
   }
 }
 

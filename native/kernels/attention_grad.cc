@@ -49,8 +49,8 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
       const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows), whole = roundUp(n, W);
       int32_t* weights = weightsOf(s, h, i0, pitch, again);
       if (!kept) {
-        multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKT, s.dHead}, products, ld, false,
-                 scratch);
+        multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKT, s.dHead}, nullptr, products,
+                 ld, scratch);
         for (int64_t r = 0; r < rows; ++r) {
           const Scores scores(s, i0 + r);
           const float lse = s.lse[h * s.T + i0 + r];
@@ -59,8 +59,8 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
           storeLine<Kind>(scores.whole(), whole, weights + r * pitch, [&](int64_t j) { return load(row + j); });
         }
       }
-      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * widthV, widthV, 1}, {packedVT, s.dHeadValue}, products, ld,
-               false, scratch);
+      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * widthV, widthV, 1}, {packedVT, s.dHeadValue}, nullptr,
+               products, ld, scratch);
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t i = i0 + r;
         const float meanGrad = meanGrads[i * s.nHeads + h], scale = s.scale;
@@ -70,9 +70,9 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
                         [&](int64_t j) { return Kind::values(line, j) * (load(dP + j) - meanGrad) * scale; });
       }
       const Lines P = {weights, pitch}, dScores = {dS, pitchS};
-      multiplyLines(precision, n, s.dHeadValue, rows, P, true, {packedDout, s.T, i0}, dv, widthV, true, scratch);
-      multiplyLines(precision, n, s.dHead, rows, dScores, true, {packedQ, s.T, i0}, dk, width, true, scratch);
-      multiplyLines(precision, rows, s.dHead, n, dScores, false, {packedK, keys}, dq + i0 * width, width, false, scratch);
+      multiplyLines(precision, n, s.dHeadValue, rows, P, true, {packedDout, s.T, i0}, dv, dv, widthV, scratch);
+      multiplyLines(precision, n, s.dHead, rows, dScores, true, {packedQ, s.T, i0}, dk, dk, width, scratch);
+      multiplyLines(precision, rows, s.dHead, n, dScores, false, {packedK, keys}, nullptr, dq + i0 * width, width, scratch);
     }
     if (s.ropeBase == 0) continue;
     rotate(head.rope, s.start, s.T, s.dHead, dq, width, dq, width, -1);

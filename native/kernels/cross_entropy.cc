@@ -47,6 +47,11 @@ void gradRow(int64_t v0, int64_t n, float* logits, float lse, float dloss, int64
   if (target >= v0 && target < v0 + n) logits[target - v0] -= dloss;
 }
 
+Strided fromRow(const Strided& x, int64_t i) {
+  const int64_t bytes = x.halves ? sizeof(uint16_t) : sizeof(float);
+  return {static_cast<const char*>(x.data) + i * x.rs * bytes, x.rs, x.cs, x.halves};
+}
+
 }  // namespace
 
 void crossEntropy(Precision precision, const CrossEntropy& s, float* losses, int32_t* predictions, float* lse,
@@ -59,8 +64,7 @@ void crossEntropy(Precision precision, const CrossEntropy& s, float* losses, int
   for (int64_t v0 = 0; v0 < s.V; v0 += kChunk)
     for (int64_t i0 = 0; i0 < s.T; i0 += kRowBlock) {
       const int64_t n = least(kChunk, s.V - v0), rows = least(kRowBlock, s.T - i0);
-      multiply(precision, rows, n, s.d, {s.x + i0 * s.d, s.d, 1}, {s.packedW, s.d, 0, v0}, logits, kChunk, false,
-               scratch);
+      multiply(precision, rows, n, s.d, fromRow(s.x, i0), {s.packedW, s.d, 0, v0}, nullptr, logits, kChunk, scratch);
       for (int64_t r = 0; r < rows; ++r) take(running[i0 + r], v0, n, logits + r * kChunk, s.targets[i0 + r]);
     }
 
@@ -78,21 +82,21 @@ void crossEntropyGrad(Precision precision, const CrossEntropy& s, const float* l
   Scratch::Frame frame(scratch);
   float* dlogits = scratch.array<float>(static_cast<size_t>(kRowBlock * kChunk));
   void* packedX = scratch.take(packedBytes(precision, s.T, s.d));
-  pack(precision, s.T, s.d, {s.x, s.d, 1}, packedX);
+  pack(precision, s.T, s.d, s.x, packedX);
 
   for (int64_t v0 = 0; v0 < s.V; v0 += kChunk)
     for (int64_t i0 = 0; i0 < s.T; i0 += kRowBlock) {
       const int64_t n = least(kChunk, s.V - v0), rows = least(kRowBlock, s.T - i0);
-      multiply(precision, rows, n, s.d, {s.x + i0 * s.d, s.d, 1}, {s.packedW, s.d, 0, v0}, dlogits, kChunk, false,
-               scratch);
+      multiply(precision, rows, n, s.d, fromRow(s.x, i0), {s.packedW, s.d, 0, v0}, nullptr, dlogits, kChunk, scratch);
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t i = i0 + r;
         gradRow(v0, n, dlogits + r * kChunk, lse[i], dlosses[i], s.targets[i]);
       }
-      multiply(precision, rows, s.d, n, {dlogits, kChunk, 1}, {s.packedWT, s.V, v0}, dx + i0 * s.d, s.d, v0 > 0,
-               scratch);
-      multiply(precision, n, s.d, rows, {dlogits, 1, kChunk}, {packedX, s.T, i0}, dW + v0 * s.d, s.d,
-               accumulate || i0 > 0, scratch);
+      float *dxRows = dx + i0 * s.d, *dwRows = dW + v0 * s.d;
+      multiply(precision, rows, s.d, n, {dlogits, kChunk, 1}, {s.packedWT, s.V, v0}, v0 > 0 ? dxRows : nullptr, dxRows,
+               s.d, scratch);
+      multiply(precision, n, s.d, rows, {dlogits, 1, kChunk}, {packedX, s.T, i0},
+               accumulate || i0 > 0 ? dwRows : nullptr, dwRows, s.d, scratch);
     }
 }
 

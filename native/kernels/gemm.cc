@@ -44,9 +44,9 @@ LATHE_INLINE vf fma(int32_t a, vi b, vf c) {
 struct Block {
   int64_t words, rs, cs;  // of A, in words
   const int32_t *a, *b;
+  const float* from;  // where C's values begin, or null
   float* c;
   int64_t ldc, cols;  // cols <= kPanel
-  bool accumulate;
 };
 
 template <class Kind, int R, int kVectors>
@@ -70,13 +70,19 @@ void microKernel(const Block& s) {
     b += kPanel;
   }
   if (s.cols == kVectors * W) {
+    const float* from = s.from;
+    float* c = s.c;
+    const int64_t ldc = s.ldc;
+    if (from) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) acc[i][j] += load(from + i * ldc + j * W);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) {
-        float* c = s.c + i * s.ldc + j * W;
-        store(c, s.accumulate ? load(c) + acc[i][j] : acc[i][j]);
-      }
+      for (int j = 0; j < kVectors; ++j) store(c + i * ldc + j * W, acc[i][j]);
     return;
   }
   float block[R][kVectors * W];
@@ -85,8 +91,8 @@ void microKernel(const Block& s) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) store(block[i] + j * W, acc[i][j]);
   for (int i = 0; i < R; ++i) {
-    float* c = s.c + i * s.ldc;
-    for (int64_t j = 0; j < s.cols; ++j) c[j] = s.accumulate ? c[j] + block[i][j] : block[i][j];
+    const int64_t at = i * s.ldc;
+    for (int64_t j = 0; j < s.cols; ++j) s.c[at + j] = s.from ? s.from[at + j] + block[i][j] : block[i][j];
   }
 }
 
@@ -104,57 +110,36 @@ struct Split {
   int64_t count(int64_t block) const { return start(block + 1) - start(block); }
 };
 
-// The left side as multiplyAs takes it: values in memory, made into words of one kind.
-template <class Of>
-struct Values {
-  using Kind = Of;
-  Strided A;
-  bool across() const { return A.rs == 1; }
-  // f32 words are read where they stand, but for scattered ones: transposed rows of wide products, or of less wide ones
-  // where each word of K is in another page (measured on AVX2); and, where more rows are taken at a time than L1 has ways,
-  // for crowded ones: other rows of wide products (measured on AVX-512), or any a multiple of 4 KiB apart.
-  bool standing(int64_t N) const {
-    const bool crowded = kRows > kWays && A.rs != 1 && (N >= 256 || (A.rs % kPage == 0 && N > kPanel));
-    const bool scattered = A.rs == 1 && (N >= 512 || (N >= 256 && A.cs >= kPage));
-    return std::is_same_v<Kind, Full> && !crowded && !scattered;
-  }
-  Strided words() const { return A; }
-  // W words from value k of row r on: of so many rows, or of this one.
-  vi acrossFrom(int64_t r, int64_t k, int64_t K, int64_t lanes) const {
-    return wordsAcross<Kind>(A.data + r * A.rs + k * A.cs, A.cs, K - k, lanes);
-  }
-  vi alongFrom(int64_t r, int64_t k, int64_t K) const {
-    return wordsAlong<Kind>(A.data + r * A.rs + k * A.cs, A.cs, K - k);
-  }
-};
-
 LATHE_INLINE int64_t pitchOfWords(int64_t words) { return (ceilDiv(words, W) | 1) * W; }
 
-#if defined(LATHE_DOT_BF16)
-// Lines of pairs.
-struct PairLines {
-  using Kind = Pairs;
-  Lines A;
-  bool turned;
-  bool across() const { return turned; }
-  bool standing(int64_t) const { return !turned; }
-  Strided words() const { return {reinterpret_cast<const float*>(A.data), A.pitch, 1}; }
-  vi acrossFrom(int64_t r, int64_t k, int64_t K, int64_t lanes) const {
-    return pairsAcross(reinterpret_cast<const uint16_t*>(A.data + k * A.pitch) + r, 2 * A.pitch, K - k, lanes);
-  }
-  vi alongFrom(int64_t r, int64_t k, int64_t) const { return load<vi>(A.data + r * A.pitch + k / 2); }
-};
-#endif
+// Whether the left side's words are read where they stand, of products with N columns. f32 words are, but for scattered
+// ones: transposed rows of wide products, or of less wide ones where each word of K is in another page (measured on AVX2);
+// and, where more rows are taken at a time than L1 has ways, for crowded ones: other rows of wide products (measured on
+// AVX-512), or any a multiple of 4 KiB apart.
+LATHE_INLINE bool standing(const FloatSide<Full>& A, int64_t N) {
+  const bool crowded = kRows > kWays && A.line != 1 && (N >= 256 || (A.line % kPage == 0 && N > kPanel));
+  const bool scattered = A.line == 1 && (N >= 512 || (N >= 256 && A.step >= kPage));
+  return !crowded && !scattered;
+}
+// So are pairs that lie in lines, but for crowded ones.
+LATHE_INLINE bool standing(const HalfSide<Pairs>& A, int64_t N) {
+  return A.line != 1 && (A.line % (2 * kPage) != 0 || N <= kPanel);
+}
+template <class Side>
+LATHE_INLINE bool standing(const Side&, int64_t) {
+  return false;
+}
 
 // A block's surplus lanes are overwritten by its next word of K, and the last ones are not written.
-template <class Left>
-void packAcross(const Left& A, int64_t m0, Split all, int64_t K, int64_t words, int32_t* packed) {
+template <class Side>
+void packAcross(const Side A, int64_t m0, Split all, int64_t K, int64_t words, int32_t* packed) {
   for (int64_t kw = 0; kw < words; ++kw)
     for (int64_t block = 0; block < all.blocks; ++block) {
       const int64_t r0 = all.start(block), R = all.count(block), room = (words - kw) * R;
       int32_t* to = packed + r0 * words + kw * R;
       for (int64_t i = 0; i < R; i += W) {
-        const vi x = A.acrossFrom(m0 + r0 + i, kw * Left::Kind::depth, K, all.rows - r0 - i);
+        const int64_t k = kw * Side::Kind::depth;
+        const vi x = A.across(m0 + r0 + i, k, K - k, all.rows - r0 - i);
         if (i + W <= room) store(to + i, x);
         else storePart(to + i, x, least(W, R - i));
       }
@@ -162,32 +147,32 @@ void packAcross(const Left& A, int64_t m0, Split all, int64_t K, int64_t words, 
 }
 
 // Rows as they stand, each of `pitch` words.
-template <class Left>
-void packAlong(const Left& A, int64_t m0, int64_t rows, int64_t K, int64_t pitch, int32_t* packed) {
-  constexpr int64_t d = Left::Kind::depth;
+template <class Side>
+void packAlong(const Side A, int64_t m0, int64_t rows, int64_t K, int64_t pitch, int32_t* packed) {
+  constexpr int64_t d = Side::Kind::depth;
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t k = 0; k < K; k += d * W) store(packed + r * pitch + k / d, A.alongFrom(m0 + r, k, K));
+    for (int64_t k = 0; k < K; k += d * W) store(packed + r * pitch + k / d, A.along(m0 + r, k, K - k));
 }
 
-template <class Left>
-void multiplyAs(int64_t M, int64_t N, int64_t K, const Left& A, PackedB B, float* C, int64_t ldc, bool accumulate,
+template <class Side>
+void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const float* from, float* C, int64_t ldc,
                 Scratch& scratch) {
-  using Kind = typename Left::Kind;
+  using Kind = typename Side::Kind;
   constexpr int d = Kind::depth;
   const int64_t words = ceilDiv(K, d), panelWords = ceilDiv(B.rows, d) * kPanel;
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 / kPanel * panelWords + B.row0 / d * kPanel;
-  const bool standing = A.standing(N), across = !standing && A.across();
+  const bool stands = standing(A, N), across = !stands && A.line == 1;
   const int64_t pitch = across ? words : pitchOfWords(words);
 
   Scratch::Frame frame(scratch);
   const int64_t mostRows = least(M, most(kBlockBytes / (4 * words), 4 * kRows));
-  int32_t* packedA = standing ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * pitch + 2 * W));
+  int32_t* packedA = stands ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * pitch + 2 * W));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t rows = least(mostRows, M - m0);
     const Split all = {rows, ceilDiv(rows, kRows)};
     if (across) packAcross(A, m0, all, K, words, packedA);
-    else if (!standing) packAlong(A, m0, rows, K, pitch, packedA);
+    else if (!stands) packAlong(A, m0, rows, K, pitch, packedA);
     for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
       const int32_t* panel = packedB + n0 / kPanel * panelWords;
       for (int64_t k0 = 0; k0 < words; k0 += kBlockWords)
@@ -195,19 +180,18 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Left& A, PackedB B, float
           const int64_t r0 = all.start(block), R = all.count(block);
           Block s;
           s.words = least(kBlockWords, words - k0);
-          if (standing) {
-            const Strided w = A.words();
-            s.rs = w.rs, s.cs = w.cs;
-            s.a = reinterpret_cast<const int32_t*>(w.data) + (m0 + r0) * w.rs + k0 * w.cs;
+          if (stands) {
+            s.rs = A.line / d, s.cs = A.step;
+            s.a = reinterpret_cast<const int32_t*>(A.data) + (m0 + r0) * s.rs + k0 * s.cs;
           } else {
             s.rs = across ? 1 : pitch, s.cs = across ? R : 1;
             s.a = packedA + r0 * pitch + k0 * s.cs;
           }
           s.b = panel + k0 * kPanel;
           s.c = C + (m0 + r0) * ldc + n0;
+          s.from = k0 > 0 ? s.c : from ? from + (s.c - C) : nullptr;
           s.ldc = ldc;
           s.cols = least(kPanel, N - n0);
-          s.accumulate = accumulate || k0 > 0;
           runBlock<Kind>(R, s, std::make_integer_sequence<int, kRows>{});
         }
     }
@@ -226,21 +210,25 @@ size_t packedBytes(Precision precision, int64_t K, int64_t N) {
 
 void pack(Precision precision, int64_t K, int64_t N, Strided B, void* packed) {
   auto* words = static_cast<int32_t*>(packed);
-  if (precision == Precision::F32) return packPanels<Full, kPanel>(B, K, N, K, words);
+  const auto panels = [&](const auto& side) {
+    packPanels<kPanel>(side, K, N, ceilDiv(K, std::decay_t<decltype(side)>::Kind::depth), words);
+  };
+  if (precision == Precision::F32) return panels(FloatSide<Full>{static_cast<const float*>(B.data), B.cs, B.rs});
 #if defined(LATHE_TILES)
-  return packTiles(K, N, B, packed);
+  packTiles(K, N, B, packed);
 #else
-  return packPanels<Half, kPanel>(B, K, N, ceilDiv(K, Half::depth), words);
+  withSide<Half>(B, B.cs, B.rs, panels);
 #endif
 }
 
-void multiply(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc,
-              bool accumulate, Scratch& scratch) {
-  if (precision == Precision::F32) return multiplyAs(M, N, K, Values<Full>{A}, B, C, ldc, accumulate, scratch);
+void multiply(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C,
+              int64_t ldc, Scratch& scratch) {
+  const auto with = [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, scratch); };
+  if (precision == Precision::F32) return with(FloatSide<Full>{static_cast<const float*>(A.data), A.rs, A.cs});
 #if defined(LATHE_TILES)
-  return multiplyTiles(M, N, K, A, B, C, ldc, accumulate, scratch);
+  multiplyTiles(M, N, K, A, B, from, C, ldc, scratch);
 #else
-  return multiplyAs(M, N, K, Values<Half>{A}, B, C, ldc, accumulate, scratch);
+  withSide<Half>(A, A.rs, A.cs, with);
 #endif
 }
 
@@ -248,15 +236,11 @@ int64_t linePitch(Precision precision, int64_t K) {
   return pitchOfWords(ceilDiv(K, precision == Precision::BF16 ? Half::depth : 1));
 }
 
-void multiplyLines(Precision precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C,
-                   int64_t ldc, bool accumulate, Scratch& scratch) {
-#if defined(LATHE_TILES)
-  if (precision == Precision::BF16) return multiplyLinesTiles(M, N, K, A, across, B, C, ldc, accumulate, scratch);
-#elif defined(LATHE_DOT_BF16)
-  if (precision == Precision::BF16) return multiplyAs(M, N, K, PairLines{A, across}, B, C, ldc, accumulate, scratch);
-#endif
-  const Strided values = {reinterpret_cast<const float*>(A.data), across ? 1 : A.pitch, across ? A.pitch : 1};
-  multiply(precision, M, N, K, values, B, C, ldc, accumulate, scratch);
+void multiplyLines(Precision precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B,
+                   const float* from, float* C, int64_t ldc, Scratch& scratch) {
+  const bool halves = precision == Precision::BF16 && Half::depth == 2;
+  const int64_t pitch = halves ? 2 * A.pitch : A.pitch;
+  multiply(precision, M, N, K, {A.data, across ? 1 : pitch, across ? pitch : 1, halves}, B, from, C, ldc, scratch);
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -22,20 +22,18 @@ int64_t linePitch(Precision, int64_t K);
 size_t packedBytes(Precision, int64_t K, int64_t N);
 void pack(Precision, int64_t K, int64_t N, Strided B, void* packed);
 
-// C [M, N] = A [M, K] . B, or C += A . B.
-void multiply(Precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+// C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros.
+void multiply(Precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
               Scratch&);
 // The same where A's rows are lines, or, `across`, its columns.
-void multiplyLines(Precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C, int64_t ldc,
-                   bool accumulate, Scratch&);
+void multiplyLines(Precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, const float* from,
+                   float* C, int64_t ldc, Scratch&);
 
 #if defined(LATHE_TILES)
 size_t packedBytesTiles(int64_t K, int64_t N);
 void packTiles(int64_t K, int64_t N, Strided B, void* packed);
-void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
                    Scratch&);
-void multiplyLinesTiles(int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C, int64_t ldc,
-                        bool accumulate, Scratch&);
 #endif
 
 }  // namespace lathe::LATHE_VARIANT

@@ -27,43 +27,22 @@ void configure() {
   configured = true;
 }
 
-// The left side's values in memory, and one tile of them from `rows` rows and kLeft values of K; what is missing is zero.
-struct Values {
-  Strided A;
-  void pack(int64_t m, int64_t k, int64_t rows, int64_t kLeft, int32_t* tile) const {
-    const float* p = A.data + m * A.rs + k * A.cs;
-    const int64_t rs = A.rs, cs = A.cs;
-    vi words[kEdge];
-    const bool whole = rows >= kEdge && kLeft >= kDepth;
-    if (rs == 1 && cs != 1) {
-      for (int64_t j = 0; j < kEdge; ++j)
-        words[j] = whole ? Pairs::across(load(p + 2 * j * cs), load(p + (2 * j + 1) * cs))
-                         : wordsAcross<Pairs>(p + 2 * j * cs, cs, kLeft - 2 * j, rows);
-      transpose(words);
-    } else if (whole && cs == 1) {
-      for (int64_t i = 0; i < kEdge; ++i) words[i] = Pairs::along(load(p + i * rs), load(p + i * rs + W));
-    } else {
-      for (int64_t i = 0; i < kEdge; ++i) words[i] = i < rows ? wordsAlong<Pairs>(p + i * rs, cs, kLeft) : vi{};
-    }
-    for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
+// One tile of the left side, from `rows` rows and kLeft values of K; what is missing is zero.
+template <class Side>
+void packTile(const Side& A, int64_t m, int64_t k, int64_t rows, int64_t kLeft, int32_t* tile) {
+  vi words[kEdge];
+  if (A.line == 1 && A.step != 1) {
+    for (int64_t j = 0; j < kEdge; ++j) words[j] = A.across(m, k + 2 * j, kLeft - 2 * j, rows);
+    transpose(words);
+  } else {
+    for (int64_t i = 0; i < kEdge; ++i) words[i] = i < rows ? A.along(m + i, k, kLeft) : vi{};
   }
-};
+  for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
+}
 
-// Lines of pairs, which tiles read where they stand, but for a tile that they fill in part or across.
-struct PairLines {
-  Lines A;
-  bool across;
-  void pack(int64_t m, int64_t k, int64_t rows, int64_t kLeft, int32_t* tile) const {
-    vi words[kEdge];
-    for (int64_t i = 0; i < kEdge; ++i)
-      if (across)
-        words[i] = pairsAcross(reinterpret_cast<const uint16_t*>(A.data + (k + 2 * i) * A.pitch) + m, 2 * A.pitch,
-                               kLeft - 2 * i, rows);
-      else words[i] = i < rows ? load<vi>(A.data + (m + i) * A.pitch + k / 2) : vi{};
-    if (across) transpose(words);
-    for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
-  }
-};
+// Whether tiles read the left side where it stands: pairs that lie in lines, and fill whole tiles.
+LATHE_INLINE bool standing(const FloatSide<Pairs>&, int64_t) { return false; }
+LATHE_INLINE bool standing(const HalfSide<Pairs>& A, int64_t M) { return A.line != 1 && M % kEdge == 0; }
 
 // Tiles of A in memory: words from row to row, from tile to tile along K, and from tile to tile down.
 struct TilesOfA {
@@ -71,16 +50,17 @@ struct TilesOfA {
   int64_t row, along, down;
 };
 
-// C, MT x NT tiles at c, from nK tiles along K; starts from what C holds when `add` is set.
+// C, MT x NT tiles at c, from nK tiles along K, added to those at `from` unless it is null.
 template <int MT, int NT>
-void tileBlock(int64_t nK, TilesOfA A, const int32_t* b, int64_t bPitch, float* c, int64_t ldc, bool add) {
+void tileBlock(int64_t nK, TilesOfA A, const int32_t* b, int64_t bPitch, const float* from, float* c, int64_t ldc) {
   const int64_t stride = ldc * 4;
   float* below = c + kEdge * ldc;
-  if (add) {
-    tileLoad<0>(c, stride);
-    if constexpr (NT == 2) tileLoad<1>(c + kEdge, stride);
-    if constexpr (MT == 2) tileLoad<2>(below, stride);
-    if constexpr (MT == 2 && NT == 2) tileLoad<3>(below + kEdge, stride);
+  if (from) {
+    const float* fromBelow = from + kEdge * ldc;
+    tileLoad<0>(from, stride);
+    if constexpr (NT == 2) tileLoad<1>(from + kEdge, stride);
+    if constexpr (MT == 2) tileLoad<2>(fromBelow, stride);
+    if constexpr (MT == 2 && NT == 2) tileLoad<3>(fromBelow + kEdge, stride);
   } else {
     tileZero<0>();
     if constexpr (NT == 2) tileZero<1>();
@@ -109,47 +89,49 @@ void tileBlock(int64_t nK, TilesOfA A, const int32_t* b, int64_t bPitch, float* 
   if constexpr (MT == 2 && NT == 2) tileStore<3>(below + kEdge, stride);
 }
 
-using Block = void (*)(int64_t, TilesOfA, const int32_t*, int64_t, float*, int64_t, bool);
+using Block = void (*)(int64_t, TilesOfA, const int32_t*, int64_t, const float*, float*, int64_t);
 constexpr Block kBlocks[2][2] = {{tileBlock<1, 1>, tileBlock<1, 2>}, {tileBlock<2, 1>, tileBlock<2, 2>}};
 
-template <class Left>
-void multiplyWith(int64_t M, int64_t N, int64_t K, const Left& A, const Lines* standing, PackedB B, float* C, int64_t ldc,
-                  bool accumulate, Scratch& scratch) {
+template <class Side>
+void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const float* from, float* C, int64_t ldc,
+                Scratch& scratch) {
   configure();
   const int64_t nK = ceilDiv(K, kDepth), words = roundUp(B.rows, kDepth) / 2;
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 * words + B.row0 / 2 * kEdge;
+  const bool stands = standing(A, M);
 
   Scratch::Frame frame(scratch);
-  const int64_t down = nK * kTileWords, bPitch = words * kEdge;
+  const int64_t down = nK * kTileWords, bPitch = words * kEdge, pitch = A.line / 2;
   const int64_t mostRows = roundUp(least(M, most(kBlockBytes / (64 * nK), 2 * kEdge)), 2 * kEdge);
-  int32_t* packedA = standing ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows / kEdge * down));
+  int32_t* packedA = stands ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows / kEdge * down));
   alignas(64) float edge[4 * kTileWords];  // a block that C holds only in part
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t m1 = least(m0 + mostRows, M);
-    if (!standing)
+    if (!stands)
       for (int64_t m = m0; m < m1; m += kEdge)
         for (int64_t k = 0; k < nK; ++k)
-          A.pack(m, k * kDepth, m1 - m, K - k * kDepth, packedA + (m - m0) / kEdge * down + k * kTileWords);
+          packTile(A, m, k * kDepth, m1 - m, K - k * kDepth, packedA + (m - m0) / kEdge * down + k * kTileWords);
     for (int64_t n = 0; n < N; n += 2 * kEdge) {
       const int64_t cols = least(2 * kEdge, N - n);
       const int32_t* b = packedB + n * words;
       for (int64_t m = m0; m < m1; m += 2 * kEdge) {
         const int64_t rows = least(2 * kEdge, m1 - m), mt = ceilDiv(rows, kEdge), nt = ceilDiv(cols, kEdge);
-        const TilesOfA a = standing
-            ? TilesOfA{standing->data + m * standing->pitch, standing->pitch, kEdge, kEdge * standing->pitch}
+        const TilesOfA a = stands
+            ? TilesOfA{reinterpret_cast<const int32_t*>(A.data) + m * pitch, pitch, kEdge, kEdge * pitch}
             : TilesOfA{packedA + (m - m0) / kEdge * down, kEdge, kTileWords, down};
+        const float* add = from ? from + m * ldc + n : nullptr;
         float* c = C + m * ldc + n;
         const Block block = kBlocks[mt - 1][nt - 1];
         if (rows == mt * kEdge && cols == nt * kEdge) {
-          block(nK, a, b, bPitch, c, ldc, accumulate);
+          block(nK, a, b, bPitch, add, c, ldc);
           continue;
         }
-        block(nK, a, b, bPitch, edge, 2 * kEdge, false);
+        block(nK, a, b, bPitch, nullptr, edge, 2 * kEdge);
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = 0; j < cols; ++j) {
             const float value = edge[i * 2 * kEdge + j];
-            c[i * ldc + j] = accumulate ? c[i * ldc + j] + value : value;
+            c[i * ldc + j] = add ? add[i * ldc + j] + value : value;
           }
       }
     }
@@ -163,18 +145,14 @@ size_t packedBytesTiles(int64_t K, int64_t N) {
 }
 
 void packTiles(int64_t K, int64_t N, Strided B, void* packed) {
-  packPanels<Pairs, kEdge>(B, K, N, roundUp(K, kDepth) / 2, static_cast<int32_t*>(packed));
+  withSide<Pairs>(B, B.cs, B.rs, [&](const auto& side) {
+    packPanels<kEdge>(side, K, N, roundUp(K, kDepth) / 2, static_cast<int32_t*>(packed));
+  });
 }
 
-void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, float* C, int64_t ldc, bool accumulate,
+void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
                    Scratch& scratch) {
-  multiplyWith(M, N, K, Values{A}, nullptr, B, C, ldc, accumulate, scratch);
-}
-
-void multiplyLinesTiles(int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, float* C, int64_t ldc,
-                        bool accumulate, Scratch& scratch) {
-  const bool standing = !across && M % kEdge == 0;
-  multiplyWith(M, N, K, PairLines{A, across}, standing ? &A : nullptr, B, C, ldc, accumulate, scratch);
+  withSide<Pairs>(A, A.rs, A.cs, [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, scratch); });
 }
 
 }  // namespace lathe::LATHE_VARIANT

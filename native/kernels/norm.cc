@@ -1,6 +1,7 @@
 // LayerNorm and RMSNorm: y = (x - mean) / sqrt(variance + eps) * gain + bias; RMSNorm takes the mean as 0.
 #include "rows.h"
 #include "variant.h"
+#include "words.h"
 
 namespace lathe::LATHE_VARIANT {
 
@@ -38,17 +39,20 @@ void give(int64_t n, const float* total, float* out, bool accumulate) {
 
 }  // namespace
 
-void norm(const Norm& s, float* y) {
-  for (int64_t r = 0; r < s.rows; ++r) {
-    const float* x = s.x + r * s.cols;
-    float* out = y + r * s.cols;
-    const Stats stats = statsOf(s, x);
-    eachVector(s.cols, [&](int64_t i, int64_t n) {
-      vf v = (loadUpTo(x + i, n) - stats.mean) * stats.rstd * gainAt(s, i, n);
-      if (s.bias) v += loadUpTo(s.bias + i, n);
-      storeUpTo(out + i, v, n);
-    });
-  }
+void norm(const Norm& s, void* y) {
+  const auto into = [&](auto store) {
+    for (int64_t r = 0; r < s.rows; ++r) {
+      const float* x = s.x + r * s.cols;
+      const Stats stats = statsOf(s, x);
+      eachVector(s.cols, [&](int64_t i, int64_t n) {
+        vf v = (loadUpTo(x + i, n) - stats.mean) * stats.rstd * gainAt(s, i, n);
+        if (s.bias) v += loadUpTo(s.bias + i, n);
+        store(r * s.cols + i, v, n);
+      });
+    }
+  };
+  if (s.halves) into([&](int64_t at, vf v, int64_t n) { storeHalves(static_cast<uint16_t*>(y) + at, v, n); });
+  else into([&](int64_t at, vf v, int64_t n) { storeUpTo(static_cast<float*>(y) + at, v, n); });
 }
 
 // With u = (x - mean) * rstd and g = dy * gain: dx = rstd * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "../kernels.h"
+#include "../pages.h"
 
 namespace lathe {
 
@@ -12,11 +13,7 @@ constexpr size_t kFirstBlock = size_t{1} << 20;
 
 size_t roundUp(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
-char* allocate(size_t bytes) {
-  void* data = nullptr;
-  if (posix_memalign(&data, kLine, bytes) != 0) throw std::bad_alloc();
-  return static_cast<char*>(data);
-}
+char* allocate(size_t bytes) { return static_cast<char*>(takeMemory(bytes)); }
 
 }  // namespace
 

@@ -6,9 +6,9 @@
 
 namespace lathe::LATHE_VARIANT {
 
-static void matmul(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, float* C,
-                   int64_t ldc, bool accumulate, Scratch& scratch) {
-  multiply(precision, M, N, K, A, {packedB, K}, C, ldc, accumulate, scratch);
+static void matmul(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB,
+                   const float* from, float* C, int64_t ldc, Scratch& scratch) {
+  multiply(precision, M, N, K, A, {packedB, K}, from, C, ldc, scratch);
 }
 
 extern const Kernels kernels;

@@ -24,7 +24,9 @@ struct Rounded {
 };
 
 typedef uint16_t vh __attribute__((vector_size(kVectorBytes / 2)));
+// n values from p on, n any number; lanes beyond them are zero.
 LATHE_INLINE vh loadHalves(const uint16_t* p, int64_t n) {
+  if (n >= W) return load<vh>(p);
   vh x = {};
   if (n > 0) __builtin_memcpy(&x, p, static_cast<size_t>(n) * 2);
   return x;
@@ -69,6 +71,17 @@ using Half = Pairs;
 using Half = Rounded;
 #endif
 
+// The first n values as bf16; n may be any number.
+LATHE_INLINE void storeHalves(uint16_t* p, vf x, int64_t n) {
+#if defined(__AVX512BF16__)
+  const vh h = (vh)_mm512_cvtneps_pbh((__m512)x);
+#else
+  const vh h = __builtin_convertvector(roundedBits(x) >> 16, vh);
+#endif
+  if (n >= W) store(p, h);
+  else if (n > 0) __builtin_memcpy(p, &h, static_cast<size_t>(n) * 2);
+}
+
 // A line of words from n values, n a multiple of W: value(k) gives W of them from k on. Filled up with zeros to `all`.
 template <class Kind, class F>
 LATHE_INLINE void storeLine(int64_t n, int64_t all, int32_t* line, F value) {
@@ -78,35 +91,61 @@ LATHE_INLINE void storeLine(int64_t n, int64_t all, int32_t* line, F value) {
   for (; k < all; k += d * W) store(line + k / d, Kind::along(k < n ? value(k) : vf{}, vf{}));
 }
 
-// W words across `lanes` neighbouring lines, from the `depth` rows of K at p; rows beyond kLeft and lanes are zero.
-template <class Kind>
-LATHE_INLINE vi wordsAcross(const float* p, int64_t ks, int64_t kLeft, int64_t lanes) {
-  const vf lo = kLeft > 0 ? loadUpTo(p, lanes) : vf{};
-  if constexpr (Kind::depth == 1) return Kind::across(lo, lo);
-  else return Kind::across(lo, kLeft > 1 ? loadUpTo(p + ks, lanes) : vf{});
-}
+// A side of a product in memory, as lines along K: `line` values from one to the next, `step` along one. across: W words of
+// `lanes` lines from this one on, where lines are neighbours; along: W words of one line. Both begin at value k of K, of
+// which kLeft are left; lanes and values beyond are zero.
+template <class Of>
+struct FloatSide {
+  using Kind = Of;
+  const float* data;
+  int64_t line, step;
 
-// W words along one line; values beyond kLeft are zero.
-template <class Kind>
-LATHE_INLINE vi wordsAlong(const float* p, int64_t ks, int64_t kLeft) {
-  constexpr int n = Kind::depth * W;
-  if (ks != 1) {
-    float gathered[n] = {};
-    for (int64_t i = 0; i < least(n, kLeft); ++i) gathered[i] = p[i * ks];
-    return Kind::along(load(gathered), load(gathered + n - W));
+  __attribute__((always_inline)) vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
+    const float* p = data + l + k * step;
+    const vf lo = kLeft > 0 ? loadUpTo(p, lanes) : vf{};
+    if constexpr (Kind::depth == 1) return Kind::across(lo, lo);
+    else return Kind::across(lo, kLeft > 1 ? loadUpTo(p + step, lanes) : vf{});
   }
-  if (kLeft >= n) return Kind::along(load(p), load(p + n - W));
-  const vf first = loadUpTo(p, kLeft);
-  if constexpr (Kind::depth == 1) return Kind::along(first, first);
-  else return Kind::along(first, kLeft > W ? loadUpTo(p + W, kLeft - W) : vf{});
-}
+  __attribute__((always_inline)) vi along(int64_t l, int64_t k, int64_t kLeft) const {
+    constexpr int n = Kind::depth * W;
+    const float* p = data + l * line + k * step;
+    if (step != 1) {
+      float gathered[n] = {};
+      for (int64_t i = 0; i < least(n, kLeft); ++i) gathered[i] = p[i * step];
+      return Kind::along(load(gathered), load(gathered + n - W));
+    }
+    if (kLeft >= n) return Kind::along(load(p), load(p + n - W));
+    const vf first = loadUpTo(p, kLeft);
+    if constexpr (Kind::depth == 1) return Kind::along(first, first);
+    else return Kind::along(first, kLeft > W ? loadUpTo(p + W, kLeft - W) : vf{});
+  }
+};
 
-// The same from lines of pairs: across `lanes` neighbouring values of this line and the next.
-LATHE_INLINE vi pairsAcross(const uint16_t* line, int64_t pitch, int64_t kLeft, int64_t lanes) {
-  vh lo = {}, hi = {};
-  if (kLeft > 0) lo = lanes >= W ? load<vh>(line) : loadHalves(line, lanes);
-  if (kLeft > 1) hi = lanes >= W ? load<vh>(line + pitch) : loadHalves(line + pitch, lanes);
-  return reinterpret_cast<vi>(widened(lo) | (widened(hi) << 16));
+// The same of halves, whose lines are neighbours or lie in one piece.
+template <class Of>
+struct HalfSide {
+  using Kind = Of;
+  const uint16_t* data;
+  int64_t line, step;
+
+  __attribute__((always_inline)) vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
+    const uint16_t* p = data + l + k * step;
+    const vu lo = kLeft > 0 ? widened(loadHalves(p, lanes)) : vu{};
+    if constexpr (Kind::depth == 1) return reinterpret_cast<vi>(lo << 16);
+    else return reinterpret_cast<vi>(lo | (kLeft > 1 ? widened(loadHalves(p + step, lanes)) << 16 : vu{}));
+  }
+  __attribute__((always_inline)) vi along(int64_t l, int64_t k, int64_t) const {
+    const uint16_t* p = data + l * line + k;
+    if constexpr (Kind::depth == 1) return reinterpret_cast<vi>(widened(load<vh>(p)) << 16);
+    else return load<vi>(p);
+  }
+};
+
+// f(the side whose lines and steps these are).
+template <class Kind, class F>
+LATHE_INLINE void withSide(const Strided& m, int64_t line, int64_t step, F f) {
+  if (m.halves) f(HalfSide<Kind>{static_cast<const uint16_t*>(m.data), line, step});
+  else f(FloatSide<Kind>{static_cast<const float*>(m.data), line, step});
 }
 
 template <int s, int... l>
@@ -125,24 +164,22 @@ LATHE_INLINE void transpose(vi (&r)[W]) {
   if constexpr (s > 1) transpose<s / 2>(r);
 }
 
-// B [K, N] into panels of `width` columns, a multiple of W: [N / width][nWords][width]. What is missing is zero. Where
-// rows lie in one piece they are read once, from end to end; else squares of words are turned.
-template <class Kind, int width>
-__attribute__((noinline)) static void packPanels(Strided B, int64_t K, int64_t N, int64_t nWords, int32_t* packed) {
-  constexpr int d = Kind::depth;
+// B [K, N], its columns the lines, into panels of `width` columns, a multiple of W: [N / width][nWords][width]. What is
+// missing is zero. Where rows lie in one piece they are read once, from end to end; else squares of words are turned.
+template <int width, class Side>
+__attribute__((noinline)) static void packPanels(const Side B, int64_t K, int64_t N, int64_t nWords, int32_t* packed) {
+  constexpr int d = Side::Kind::depth;
   const int64_t all = roundUp(N, width);
   const auto at = [&](int64_t kw, int64_t n) { return packed + (n / width * nWords + kw) * width + n % width; };
-  if (B.cs == 1) {
+  if (B.line == 1) {
     for (int64_t kw = 0; kw < nWords; ++kw)
-      for (int64_t n = 0; n < all; n += W)
-        store(at(kw, n), wordsAcross<Kind>(B.data + kw * d * B.rs + n, B.rs, K - kw * d, N - n));
+      for (int64_t n = 0; n < all; n += W) store(at(kw, n), B.across(n, kw * d, K - kw * d, N - n));
     return;
   }
   for (int64_t n = 0; n < all; n += W)
     for (int64_t kw = 0; kw < nWords; kw += W) {
       vi r[W];
-      for (int64_t j = 0; j < W; ++j)
-        r[j] = n + j < N ? wordsAlong<Kind>(B.data + (n + j) * B.cs + kw * d * B.rs, B.rs, K - kw * d) : vi{};
+      for (int64_t j = 0; j < W; ++j) r[j] = n + j < N ? B.along(n + j, kw * d, K - kw * d) : vi{};
       transpose(r);
       for (int64_t k = 0; k < least(W, nWords - kw); ++k) store(at(kw + k, n), r[k]);
     }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstdarg>
 #include <cstdint>
@@ -96,14 +97,21 @@ class Random {
 };
 
 // Nearest bf16, ties to even.
-inline double toBf16(double value) {
-  const auto x = static_cast<float>(value);
+inline uint16_t bf16Bits(float x) {
   uint32_t u;
   std::memcpy(&u, &x, 4);
-  u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000u;
+  return static_cast<uint16_t>((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+inline double toBf16(double value) {
+  const uint32_t u = uint32_t{bf16Bits(static_cast<float>(value))} << 16;
   float y;
   std::memcpy(&y, &u, 4);
   return y;
+}
+inline bool areHalvesOf(Guarded<uint16_t>& halves, Floats& values) {
+  bool same = true;
+  for (int64_t i = 0; i < values.size(); ++i) same &= halves[i] == bf16Bits(values[i]);
+  return same;
 }
 inline double operand(Precision precision, double x) {
   return precision == Precision::BF16 ? toBf16(x) : static_cast<double>(static_cast<float>(x));

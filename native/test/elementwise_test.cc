@@ -5,7 +5,8 @@ namespace lathe::test {
 namespace {
 
 // One chain over every op, operand shape and kind of write:
-// s = m + row; p = s * column; w = p > 0 ? p : scalar; q = 2 * w - m into `out`; d = exp(q) / m added to `sum`.
+// s = m + row; p = s * column; w = p > 0 ? p : scalar; q = 2 * w - m into `out`, and into `halves`; d = exp(q) / m added to
+// `sum`.
 void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
   Random random(static_cast<uint64_t>(rows * 10000 + cols));
   const int64_t n = rows * cols;
@@ -26,19 +27,21 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
                                {kStep, -1, kP, 0, 0},         {kWhere, -1, kOn, kP, kScalar},
                                {kMul, -1, kW, -1, 0},         {kSub, 0, kQ, kM, 0},
                                {kExp, -1, kDifference, 0, 0}, {kDiv, 1, kExponential, kM, 0},
-                               {kCopy, 2, kDifference, 0, 0}};
+                               {kCopy, 2, kDifference, 0, 0},  {kCopy, 3, kDifference, 0, 0}};
   const float* operands[] = {m.data(), row.data(), column.data(), scalar.data()};
   const int64_t steps[] = {cols, 1, 0, 1, 1, 0, 0, 0};
   const float constants[] = {2};
-  float* writes[] = {out.data(), sum.data(), copy.data()};
-  const bool adds[] = {false, true, false};
+  Guarded<uint16_t> rounded(n);
+  void* writes[] = {out.data(), sum.data(), copy.data(), rounded.data()};
+  const bool adds[] = {false, true, false, false}, halves[] = {false, false, false, true};
   Scratch scratch;
-  kernels.elementwise({rows, cols, 4, 9, 1, operands, steps, ops, constants, writes, adds}, scratch);
+  kernels.elementwise({rows, cols, 4, 10, 1, operands, steps, ops, constants, writes, adds, halves}, scratch);
 
   const std::string what = text("%s elementwise rows %d, cols %d", kernels.name, int(rows), int(cols));
   checkClose(out.data(), wantOut, 1e-6, what);
   checkClose(sum.data(), wantSum, 1e-6, what + ", added");
   check(copy.same(out), "%s: the copy differs", what.c_str());
+  check(areHalvesOf(rounded, out), "%s: rounded it differs", what.c_str());
 }
 
 }  // namespace

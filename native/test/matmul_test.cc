@@ -6,48 +6,61 @@ namespace {
 
 struct Case {
   int64_t M, N, K;
-  bool aAcross, bAcross;  // stored transposed
-  int64_t step = 1;       // distance of neighbours in memory
+  bool aAcross, bAcross;                // stored transposed
+  int64_t step = 1;                     // distance of neighbours in memory
+  bool aHalves = false, bHalves = false;  // of bf16
 };
 
 // A logical [rows, cols] matrix in memory as a case asks for it.
 struct Stored {
   Floats memory;
+  Guarded<uint16_t> halves;
   Strided view;
-  Stored(const std::vector<float>& logical, int64_t rows, int64_t cols, bool across, int64_t step)
-      : memory((rows * cols - 1) * step + 1),
-        view{memory.data(), across ? step : cols * step, across ? rows * step : step} {
+  Stored(const std::vector<float>& logical, int64_t rows, int64_t cols, bool across, int64_t step, bool asHalves)
+      : memory(asHalves ? 0 : (rows * cols - 1) * step + 1), halves(asHalves ? rows * cols : 0),
+        view{memory.data(), across ? step : cols * step, across ? rows * step : step, asHalves} {
+    if (asHalves) view.data = halves.data();
     for (int64_t i = 0; i < memory.size(); ++i) memory[i] = NAN;
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < cols; ++j)
-        memory[i * view.rs + j * view.cs] = logical[i * cols + j];
+      for (int64_t j = 0; j < cols; ++j) {
+        const int64_t at = i * view.rs + j * view.cs;
+        const float value = logical[i * cols + j];
+        if (asHalves) halves[at] = bf16Bits(value);
+        else memory[at] = value;
+      }
   }
 };
 
+enum class From { Zeros, C, Other };
+
 void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_t seed) {
-  const auto [M, N, K, aAcross, bAcross, step] = c;
+  const auto [M, N, K, aAcross, bAcross, step, aHalves, bHalves] = c;
   Random random(seed);
   const std::vector<float> a = random.floats(M * K), b = random.floats(K * N);
+  const auto kind = [](bool across, bool halves) {
+    return text("%s%s", across ? "columns" : "rows", halves ? " of halves" : "");
+  };
   const std::string what = text("%s matmul %s M %d, N %d, K %d, A %s, B %s, step %d", kernels.name, nameOf(precision),
-                                int(M), int(N), int(K), aAcross ? "columns" : "rows", bAcross ? "columns" : "rows",
+                                int(M), int(N), int(K), kind(aAcross, aHalves).c_str(), kind(bAcross, bHalves).c_str(),
                                 int(step));
   Doubles aUsed(a.begin(), a.end()), bUsed(b.begin(), b.end());
   for (double& x : aUsed) x = operand(precision, x);
   for (double& x : bUsed) x = operand(precision, x);
 
-  Stored A(a, M, K, aAcross, step), B(b, K, N, bAcross, step);
+  Stored A(a, M, K, aAcross, step, aHalves), B(b, K, N, bAcross, step, bHalves);
   Guarded<char> packed(kernels.packedBytes(precision, K, N));
   kernels.pack(precision, K, N, B.view, packed.data());
 
-  const bool accumulate = seed % 2;
-  const int64_t ldc = N + static_cast<int64_t>(seed % 3);
-  Floats C((M - 1) * ldc + N), again(C.size());
-  for (int64_t i = 0; i < C.size(); ++i) C[i] = again[i] = random.uniform();
+  const From from = std::array{From::Zeros, From::C, From::Other}[seed % 3];
+  const int64_t ldc = N + static_cast<int64_t>(seed / 3 % 3);
+  Floats C((M - 1) * ldc + N), again(C.size()), other(C.size());
+  for (int64_t i = 0; i < C.size(); ++i) C[i] = again[i] = random.uniform(), other[i] = random.uniform();
+  Floats& start = from == From::C ? C : other;
   Doubles want(M * N), gaps;
   double squaredTerms = 0;
   for (int64_t i = 0; i < M; ++i) {
     double* row = want.data() + i * N;
-    for (int64_t j = 0; j < N; ++j) row[j] = accumulate ? C[i * ldc + j] : 0;
+    for (int64_t j = 0; j < N; ++j) row[j] = from == From::Zeros ? 0 : start[i * ldc + j];
     for (int64_t k = 0; k < K; ++k)
       for (int64_t j = 0; j < N; ++j) {
         const double term = aUsed[i * K + k] * bUsed[k * N + j];
@@ -58,10 +71,14 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
       for (int64_t j = N; j < ldc; ++j) gaps.push_back(C[i * ldc + j]);
   }
 
-  Scratch scratch, other;
-  kernels.matmul(precision, M, N, K, A.view, packed.data(), C.data(), ldc, accumulate, scratch);
-  other.take(64);
-  kernels.matmul(precision, M, N, K, A.view, packed.data(), again.data(), ldc, accumulate, other);
+  const auto multiply = [&](Floats& into, Scratch& scratch) {
+    const float* at = from == From::Zeros ? nullptr : from == From::C ? into.data() : other.data();
+    kernels.matmul(precision, M, N, K, A.view, packed.data(), at, into.data(), ldc, scratch);
+  };
+  Scratch scratch, taken;
+  multiply(C, scratch);
+  taken.take(64);
+  multiply(again, taken);
   check(C.same(again), "%s: two runs differ", what.c_str());
 
   std::vector<float> got;
@@ -89,7 +106,7 @@ void specials(const Kernels& kernels, Precision precision) {
     Guarded<char> packed(kernels.packedBytes(precision, K, N));
     kernels.pack(precision, K, N, {B.data(), N, 1}, packed.data());
     Scratch scratch;
-    kernels.matmul(precision, M, N, K, {A.data(), K, 1}, packed.data(), C.data(), N, false, scratch);
+    kernels.matmul(precision, M, N, K, {A.data(), K, 1}, packed.data(), nullptr, C.data(), N, scratch);
     for (int64_t i = 0; i < M; ++i)
       for (int64_t j = 0; j < N; ++j) {
         const float c = C[i * N + j];
@@ -122,6 +139,16 @@ void testMatmul(const Kernels& kernels) {
       runCase(kernels, precision, {20, 70, 1024, aAcross, bAcross}, ++seed);
     }
     runCase(kernels, precision, {1100, 260, 130, true, false}, ++seed);
+    if (precision == Precision::BF16)
+      for (const int64_t M : {1, 32, 33, 64, 133})
+        for (const int64_t N : {1, 32, 47, 96})
+          for (const int64_t K : {32, 33, 96, 2048})
+            for (int form = 0; form < 16; ++form) {
+              const Case c = {M, N, K, bool(form & 1), bool(form & 2), 1, bool(form & 4), bool(form & 8)};
+              const int64_t rowOfA = c.aAcross ? M : K, rowOfB = c.bAcross ? K : N;
+              if ((c.aHalves && rowOfA % 32) || (c.bHalves && rowOfB % 32) || M * N * K > 5e6) continue;
+              if (c.aHalves || c.bHalves) runCase(kernels, precision, c, ++seed);
+            }
     specials(kernels, precision);
   }
 }

@@ -34,20 +34,25 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols, bool center, bo
     for (int64_t j = 0; j < cols; ++j) wantDx[r + j] = rstd * (g(j) - plain - unit(j) * weighted);
   }
 
-  const Norm norm = {rows, cols, center, eps, x.data(), scaled ? gain.data() : nullptr, scaled ? bias.data() : nullptr};
+  Norm norm = {rows, cols, center, eps, x.data(), scaled ? gain.data() : nullptr, scaled ? bias.data() : nullptr, false};
   Scratch scratch;
   kernels.norm(norm, y.data());
+  Guarded<uint16_t> halves(n);
+  norm.halves = true;
+  kernels.norm(norm, halves.data());
   kernels.normGrad(norm, dy.data(), dx.data(), dgain.data(), scaled ? dbias.data() : nullptr, accumulate, scratch);
   kernels.normGrad(norm, dy.data(), dy.data(), nullptr, nullptr, accumulate, scratch);
 
   const std::string what = text("%s norm %s rows %d, cols %d%s", kernels.name, center ? "centred" : "rms", int(rows),
                                 int(cols), scaled ? ", gain and bias" : "");
   const double allowed = tolerance(Precision::F32, double(cols) + 16);
+  checkClose(y.data(), wantY, allowed, what + ", y");
   // Of one value, or two centred ones, the gradient is little but the rounding of what cancels.
   const bool cancels = cols == 1 || (center && cols == 2);
   if (!cancels) checkClose(dx.data(), wantDx, 4 * allowed, what + ", dx");
   for (int64_t i = 0; i < n && cancels; ++i)
     check(std::fabs(dx[i] - wantDx[i]) < 2e-4 / std::sqrt(eps), "%s: dx %g, not %g", what.c_str(), dx[i], wantDx[i]);
+  check(areHalvesOf(halves, y), "%s: y rounded differs", what.c_str());
   check(dx.same(dy), "%s: in place differs", what.c_str());
   checkClose(dgain.data(), wantDgain, 4 * allowed, what + ", dgain");
   if (scaled) checkClose(dbias.data(), wantDbias, tolerance(Precision::F32, double(rows)), what + ", dbias");

@@ -278,8 +278,57 @@ const chains: [name: string, fn: () => void][] = [
   ],
 ]
 
+const xw = () => matmul(x(), w())
+const products: [name: string, fn: () => void][] = [
+  ['an input and a product', () => output('z', add(x(), matmul(y(), w())))],
+  ['a product and a weight', () => output('z', add(xw(), parameter('v', [T, d])))],
+  ['two products', () => output('z', add(xw(), matmul(y(), parameter('v', [d, d]), { transposeB: true })))],
+  ['a product and itself', () => output('z', add(xw(), xw()))],
+  ['a product and a row', () => output('z', add(xw(), parameter('row', [d])))],
+  ['a product in another shape', () => output('z', add(reshape(xw(), [d, T]), reshape(y(), [d, T])))],
+  [
+    'a product that is read twice, and a sum of three',
+    () => {
+      const product = xw()
+      output('z', add(product, y()))
+      output('all', add(add(matmul(y(), w()), product), matmul(product, w())))
+    },
+  ],
+  [
+    'a product of one sequence, and a sum that is accumulated',
+    () => {
+      accumulate('sum', add(matmul(x(), y(), { transposeA: true }), w()))
+      accumulate('both', matmul(x(), y(), { transposeA: true }))
+    },
+  ],
+  [
+    'a carry and its product, and the slice beside it',
+    () =>
+      loopOf(
+        { a: x(), b: y() },
+        ({ a, b }, { slices }) => {
+          const next = add(a, matmul(b, w()))
+          return { carry: { a: next, b: add(matmul(next, w()), slices.s) }, collect: { next } }
+        },
+        { s: input('s', [3, T, d]) },
+      ),
+  ],
+  [
+    'a product made before what it is added to',
+    () =>
+      loopOf({ a: x(), b: y() }, ({ a, b }) => {
+        const product = matmul(a, w())
+        const other = unary('tanh', mul(b, a))
+        return { carry: { a: other, b: add(other, product) } }
+      }),
+  ],
+]
+
 const samples = { ids: i32([T], below(7)), targets: i32([3, T], below(7)) }
 
-export const structureCases: readonly Case[] = [...edges, ...sums, ...chains].map(([name, fn]) =>
-  forwardCase(name, samples, fn),
-)
+export const structureCases: readonly Case[] = [
+  ...edges,
+  ...sums,
+  ...chains,
+  ...products.map(([name, fn]) => [`added: ${name}`, fn] as const),
+].map(([name, fn]) => forwardCase(name, samples, fn))

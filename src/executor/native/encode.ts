@@ -23,7 +23,7 @@ export function encode(
   const list: Place[] = [...places.values()]
   const number = new Map([...places.keys()].map((value, i) => [value, i]))
   const sums = program.sums.map(
-    (_, index) => list.push({ memory: 'sum', index, offset: 0, strides: [], sequence: 0 }) - 1,
+    (_, index) => list.push({ memory: 'sum', index, halves: false, offset: 0, strides: [], sequence: 0 }) - 1,
   )
 
   const place = (value: number | undefined): number => (value === undefined ? -1 : number.get(value)!)
@@ -60,7 +60,14 @@ export function encode(
   const { parameters, inputs, states, outputs } = program
   return {
     places: Float64Array.from(
-      list.flatMap((p) => [memories.indexOf(p.memory), p.index, p.offset, p.sequence, ...counted(p.strides)]),
+      list.flatMap(({ memory, index, halves, offset, sequence, strides }) => [
+        memories.indexOf(memory),
+        index,
+        Number(halves),
+        offset,
+        sequence,
+        ...counted(strides),
+      ]),
     ),
     packs: Float64Array.from(lowered.packs.flatMap((p) => [p.parameter, p.K, p.N, p.rowStep, p.columnStep])),
     steps: Float64Array.from(encodeSteps(lowered.steps, 0)),

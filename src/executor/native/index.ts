@@ -74,7 +74,7 @@ class NativeExecutable implements Executable {
   ) {
     const { variant, precision, groups } = options
     checkProgram(program, groups)
-    const lowered = lowerToSteps(program)
+    const lowered = lowerToSteps(program, precision)
     const placed = place(program, lowered)
     const { arenaBytes, together } = placed
     const code = encode(program, lowered, placed, addon.kernels())

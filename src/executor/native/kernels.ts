@@ -64,12 +64,14 @@ const choices: Readonly<Record<string, Choose>> = {
     reals: [attributes.value as number],
     rows: 0,
   }),
-  matmul({ inputs: [a, b], outputs: [c], attributes: { transposeA, transposeB } }, { type, pack, shared, target }) {
+  matmul({ inputs: [a, b, addend], outputs: [c], attributes }, { type, pack, shared, target }) {
+    const { transposeA, transposeB } = attributes
     const [M, N] = type(c).shape
     const K = type(a).shape[transposeA ? 0 : 1]
     const [aRow, aColumn] = transposeA ? [1, M] : [K, 1]
     const [bRow, bColumn] = transposeB ? [1, K] : [N, 1]
-    const ofRows = !transposeA && !shared(a) && shared(b) && !adds(target(c))
+    const each = [a, ...(addend === undefined ? [] : [addend])]
+    const ofRows = !transposeA && !each.some(shared) && shared(b) && !adds(target(c))
     const overRows = transposeA && !transposeB && !shared(a) && !shared(b) && adds(target(c))
     return {
       integers: [M, N, K, aRow, aColumn, bRow, bColumn, pack(b, K, N, bRow, bColumn)],

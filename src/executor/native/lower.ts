@@ -1,6 +1,9 @@
 import type { Block, Instruction, Program } from '../../compile/program.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
+import type { Precision } from '../executor.ts'
+import { joinAddends } from './addends.ts'
 import { ElementwiseGroup } from './elementwise.ts'
+import { findHalves } from './halves.ts'
 import { kernelStep, type Lowerer } from './kernels.ts'
 import type { KernelStep, LoopStep, Lowered, Pack, SliceOf, Step, Target } from './steps.ts'
 import { UseTable } from './uses.ts'
@@ -16,8 +19,8 @@ const adding: Readonly<Record<string, readonly boolean[]>> = {
 }
 
 /** Chooses native kernels for a Program: fuses elementwise runs, lets producers add straight into sums. */
-export function lowerToSteps(program: Program): Lowered {
-  return new Lowering(program).lower()
+export function lowerToSteps(program: Program, precision: Precision): Lowered {
+  return new Lowering(joinAddends(program), precision).lower()
 }
 
 class Lowering implements Lowerer {
@@ -36,7 +39,10 @@ class Lowering implements Lowerer {
   private readonly values: TensorType[]
   private readonly inPlace = new Map<number, number>()
 
-  constructor(private readonly program: Program) {
+  constructor(
+    private readonly program: Program,
+    private readonly precision: Precision,
+  ) {
     this.values = [...program.values]
     this.uses = new UseTable(program)
     this.parameterOf = new Map(program.parameters.map((p, i) => [p.value, i]))
@@ -44,11 +50,12 @@ class Lowering implements Lowerer {
 
   lower(): Lowered {
     const { program } = this
+    const halves = this.precision === 'bf16' ? findHalves(program, this.uses) : new Set<number>()
     this.findSums(program.instructions)
     const late = this.placeOutputs()
     const steps = [...this.list(program.instructions, 0), ...late]
     const { values, packs, slices, outputs, inPlace } = this
-    return { steps, values, packs, aliases: this.uses.aliases, slices, outputs, inPlace }
+    return { steps, values, packs, aliases: this.uses.aliases, slices, outputs, inPlace, halves }
   }
 
   type = (value: number): TensorType => this.values[value]

@@ -13,6 +13,8 @@ export type Memory = 'arena' | 'parameter' | 'input' | 'state' | 'output' | 'sum
 export interface Place {
   readonly memory: Memory
   readonly index: number
+  /** Whether its values are bf16, and no f32. */
+  readonly halves: boolean
   readonly offset: number
   /** Bytes per iteration of the loop at each depth. */
   readonly strides: readonly number[]
@@ -39,10 +41,22 @@ export interface Placed {
 
 /** Gives every value a place: sources where their arrays are, the rest in an arena whose memory is used again. */
 export function place(program: Program, lowered: Lowered): Placed {
-  const bytes = (value: number) => 4 * sizeOf(lowered.values[value].shape)
+  const owner = (value: number): number => {
+    const next = lowered.aliases.get(value) ?? lowered.slices.get(value)?.stack ?? lowered.inPlace.get(value)
+    return next === undefined ? value : owner(next)
+  }
+  const isHalf = (value: number) => lowered.halves.has(owner(value))
+  const bytes = (value: number) => (isHalf(value) ? 2 : 4) * sizeOf(lowered.values[value].shape)
   const fixed = new Map<number, Place>()
   const fix = (value: number, memory: Memory, index: number) =>
-    fixed.set(value, { memory, index, offset: 0, strides: [], sequence: memory === 'parameter' ? 0 : bytes(value) })
+    fixed.set(value, {
+      memory,
+      index,
+      halves: false,
+      offset: 0,
+      strides: [],
+      sequence: memory === 'parameter' ? 0 : bytes(value),
+    })
   const source = (memory: Memory, bindings: Program['inputs']) => {
     for (const [index, { value }] of bindings.entries()) fix(value, memory, index)
   }
@@ -51,10 +65,6 @@ export function place(program: Program, lowered: Lowered): Placed {
   source('state', program.states)
   for (const [value, index] of lowered.outputs) fix(value, 'output', index)
 
-  const owner = (value: number): number => {
-    const next = lowered.aliases.get(value) ?? lowered.slices.get(value)?.stack ?? lowered.inPlace.get(value)
-    return next === undefined ? value : owner(next)
-  }
   const together = sequencesTogether(lowered)
   const interleaved = interleavedStacks(lowered, owner, bytes)
   const isInterleaved = (value: number) => !fixed.has(owner(value)) && interleaved(owner(value))
@@ -68,7 +78,8 @@ export function place(program: Program, lowered: Lowered): Placed {
     const slice = lowered.slices.get(value)
     if (same !== undefined) return find(same)
     const sequence = indexes.has(value) ? 0 : bytes(value)
-    if (!slice) return { memory: 'arena', index: 0, offset: offsets.get(value)!, strides: [], sequence }
+    const halves = isHalf(value)
+    if (!slice) return { memory: 'arena', index: 0, halves, offset: offsets.get(value)!, strides: [], sequence }
     const stack = find(slice.stack)
     const strides = Array.from(
       { length: Math.max(stack.strides.length, slice.depth + 1) },

@@ -11,8 +11,8 @@ export function printSchedule(
 ): string {
   const at = (value: number | undefined): string => {
     if (value === undefined) return '–'
-    const { memory, index, offset, strides } = places.get(value)!
-    const base = memory === 'arena' ? `@${offset}` : `${memory}${index}`
+    const { memory, index, halves, offset, strides } = places.get(value)!
+    const base = `${halves ? 'bf16 ' : ''}${memory === 'arena' ? `@${offset}` : `${memory}${index}`}`
     return base + strides.map((s, depth) => (s ? `+${s}·i${depth}` : '')).join('')
   }
   const to = (t: Target): string => (!t ? '–' : 'sum' in t ? `+= ${program.sums[t.sum].name}` : at(t.value))

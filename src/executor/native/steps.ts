@@ -74,4 +74,6 @@ export interface Lowered {
   readonly outputs: ReadonlyMap<number, number>
   /** Values made in the memory of the carry that they become. */
   readonly inPlace: ReadonlyMap<number, number>
+  /** Values, stacks and slices that are bf16 in memory. */
+  readonly halves: ReadonlySet<number>
 }

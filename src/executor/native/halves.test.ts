@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { compileTraining, type Program } from '../../compile/index.ts'
+import { input, output, parameter, type Tensor, trace } from '../../graph/graph.ts'
+import { add, linearCrossEntropy, matmul, mul, norm, repeat, sum, unary } from '../../ops/index.ts'
+import { RandomStream } from '../../tensor/random.ts'
+import { sizeOf } from '../../tensor/type.ts'
+import { runProgram } from '../conformance/step.ts'
+import { nativeExecutor, nativeIsBuilt, nativeVariants } from './index.ts'
+
+/** A block with residual sums in a loop: x + gelu(norm(x) up) down; `also` gets what is only an operand. */
+function looped(width: number, also: (operand: Tensor) => void = () => {}): Program {
+  let loss!: Tensor
+  const graph = trace('looped', () => {
+    const { carry } = repeat({ count: 2, carry: { x: input('x', [48, width]) } }, ({ x }) => {
+      const hidden = unary('gelu', matmul(norm('rms', x, parameter('gain', [width])), parameter('up', [width, 64])))
+      return { carry: { x: add(x, matmul(hidden, parameter('down', [64, width]))) } }
+    })
+    const last = norm('rms', carry.x, parameter('gain', [width]))
+    also(last)
+    const head = parameter('head', [5, width])
+    loss = sum(linearCrossEntropy(last, head, input('targets', [48], 'i32')).losses)
+  })
+  return compileTraining(graph, loss).main
+}
+
+const values = ({ shape, name }: { shape: readonly number[]; name: string }): Float32Array => {
+  const random = new RandomStream(3, name)
+  return Float32Array.from({ length: sizeOf(shape) }, () => 0.3 * random.normal())
+}
+const runOf = ({ parameters }: Program, width: number) => ({
+  count: 2,
+  parameters: Object.fromEntries(parameters.map((p) => [p.name, values(p)])),
+  inputs: {
+    x: values({ shape: [2, 48, width], name: 'x' }),
+    targets: Int32Array.from({ length: 96 }, (_, i) => i % 5),
+  },
+})
+
+const schedule = (program: Program, precision: 'bf16' | 'f32' = 'bf16'): string[] =>
+  nativeExecutor({ precision, threads: 1 })
+    .compile(program)
+    .schedule.print()
+    .split('\n')
+    .map((line) => line.trim().replace(/ {2}\[.*/, ''))
+
+describe.runIf(nativeIsBuilt())('operands kept as bf16', () => {
+  it('are what norms and elementwise passes write for products alone, within loops and their stacks', () => {
+    const lines = schedule(looped(32))
+    const written = lines.filter((line) => / → .*bf16/.test(line)).map((line) => line.split(' ')[0])
+    // Forward the two norms and gelu, backward the product of its derivative.
+    expect(written.sort()).toEqual(['elementwise', 'elementwise', 'norm', 'norm'])
+    const read = lines.filter((line) => /\(.*bf16.*\) →/.test(line))
+    expect(read.map((line) => line.split(' ')[0]).sort()).toEqual([
+      'linearCrossEntropy',
+      'linearCrossEntropyGrad',
+      'matmul',
+      'matmul',
+      'matmul',
+      'matmul',
+      'matmul',
+    ])
+  })
+
+  it('are none in f32, none of rows that are no whole lines, none that anything else reads', () => {
+    expect(schedule(looped(32), 'f32').join()).not.toMatch(/bf16 [@]/)
+    const narrow = schedule(looped(24)).filter((line) => line.startsWith('norm ('))
+    expect(narrow.join()).not.toMatch(/bf16/)
+    const kept = schedule(looped(32, (x) => output('last', x))).filter((line) => line.startsWith('norm ('))
+    expect(kept.map((line) => line.includes('bf16'))).toEqual([true, false])
+    const summed = schedule(looped(32, (x) => output('total', sum(mul(x, x))))).filter((line) =>
+      line.startsWith('norm ('),
+    )
+    expect(summed.map((line) => line.includes('bf16'))).toEqual([true, false])
+  })
+
+  it.each(nativeVariants())('change no bit on %s', async (isa) => {
+    const executor = nativeExecutor({ isa, precision: 'bf16', threads: 1 })
+    const run = async (program: Program) => (await runProgram(executor, program, runOf(program, 32))).sums
+    const [halves, floats] = [await run(looped(32)), await run(looped(32, (x) => output('last', x)))]
+    expect(Object.keys(halves)).toContain('grad:up')
+    expect(halves).toEqual(floats)
+  })
+
+  it('are as good where sequences are short and lie side by side', async () => {
+    const executor = nativeExecutor({ precision: 'bf16', threads: 1 })
+    const short = (also?: true) => {
+      let loss!: Tensor
+      const graph = trace('short', () => {
+        const hidden = unary('gelu', matmul(input('x', [4, 32]), parameter('up', [32, 64])))
+        if (also) output('hidden', hidden)
+        const y = matmul(hidden, parameter('down', [64, 32]))
+        loss = sum(mul(y, y))
+      })
+      return compileTraining(graph, loss).main
+    }
+    const run = (program: Program) =>
+      runProgram(executor, program, {
+        count: 19,
+        parameters: Object.fromEntries(program.parameters.map((p) => [p.name, values(p)])),
+        inputs: { x: values({ shape: [19, 4, 32], name: 'x' }) },
+      })
+    expect(schedule(short())[0]).toContain('16 side by side')
+    expect(schedule(short()).join()).toMatch(/elementwise .* → bf16/)
+    expect((await run(short())).sums).toEqual((await run(short(true))).sums)
+  })
+})
