@@ -77,9 +77,15 @@ struct Attention {
   int64_t ldWeights;  // S filled up to 16s
 };
 
+// A contiguous matrix that a kernel writes: f32, or bf16 where it is of halves.
+struct Output {
+  void* data;
+  bool halves;
+};
+
 struct AttentionGrad {
   const float* dout;  // [T, H*dHeadValue]
-  float *dq, *dk, *dv;  // contiguous, overwritten
+  Output dq, dk, dv;  // overwritten
 };
 
 struct Norm {
@@ -87,7 +93,6 @@ struct Norm {
   bool center;          // true: LayerNorm, false: RMSNorm
   float eps;
   const float *x, *gain, *bias;  // gain, bias: [cols] or null
-  bool halves;                   // y is written as bf16
 };
 
 struct CrossEntropy {
@@ -113,8 +118,8 @@ struct Elementwise {
   const int64_t* steps;  // per operand: elements from row to row, and from column to column (0 or 1)
   const ElementwiseOp* ops;
   const float* constants;
-  void* const* writes;
-  const bool *adds, *halves;  // per write: add to what is there; write it as bf16, which nothing is added to
+  const Output* writes;
+  const bool* adds;  // per write: add to what is there, which is f32
 };
 
 struct Kernels {
@@ -134,7 +139,7 @@ struct Kernels {
   void (*rope)(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x,
                float* y, Scratch&);
 
-  void (*norm)(const Norm&, void* y);
+  void (*norm)(const Norm&, Output y);
   // dx overwritten; dgain and dbias ([cols], may be null) get the sum over rows, added when accumulate is set.
   void (*normGrad)(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);
 

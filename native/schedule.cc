@@ -112,8 +112,8 @@ void Worker::kernel(const Step& s) {
     case kNorm:
     case kNormGrad: {
       const Norm norm = {n[0], n[1], n[2] != 0, s.reals[0], read<float>(s, 0), read<float>(s, 1),
-                         s.kernel == kNorm ? read<float>(s, 2) : nullptr, halves(s.writes[0])};
-      if (s.kernel == kNorm) return k.norm(norm, write(s, 0));
+                         s.kernel == kNorm ? read<float>(s, 2) : nullptr};
+      if (s.kernel == kNorm) return k.norm(norm, output(s, 0));
       float* dx = write(s, 0) ? write(s, 0) : scratch_.array<float>(n[0] * n[1]);
       const bool add = adds(s, 1) || adds(s, 2);
       for (int i : {1, 2})
@@ -162,15 +162,14 @@ void Worker::elementwise(const Step& s) {
     const auto field = [&](int j) { return static_cast<int32_t>(code[5 * i + j]); };
     ops[i] = {field(0), field(1), field(2), field(3), field(4)};
   }
-  void** writes = scratch_.array<void*>(s.writes.size());
-  bool *add = scratch_.array<bool>(s.writes.size()), *half = scratch_.array<bool>(s.writes.size());
+  Output* writes = scratch_.array<Output>(s.writes.size());
+  bool* add = scratch_.array<bool>(s.writes.size());
   for (size_t i = 0; i < s.writes.size(); ++i) {
-    writes[i] = write(s, i);
+    writes[i] = output(s, i);
     add[i] = adds(s, i);
-    half[i] = halves(s.writes[i]);
   }
   schedule_->kernels->elementwise({n[0], n[1], nOperands, nOps, static_cast<int>(s.reals.size()), operands, steps, ops,
-                                   s.reals.data(), writes, add, half},
+                                   s.reals.data(), writes, add},
                                   scratch_);
 }
 
@@ -209,7 +208,8 @@ void Worker::attention(const Step& s, bool gradient) {
   }
   a.out = read<float>(s, 3);
   (n[6] ? a.weights : a.lse) = read<float>(s, 4);
-  const AttentionGrad g = {read<float>(s, 5), place(0, T * H * K), place(1, S * H * K), place(2, S * H * V)};
+  const auto into = [&](size_t i, int64_t size) { return Output{place(i, size), halves(s.writes[i])}; };
+  const AttentionGrad g = {read<float>(s, 5), into(0, T * H * K), into(1, S * H * K), into(2, S * H * V)};
   k.attentionGrad(schedule_->precision, a, g, scratch_);
 }
 

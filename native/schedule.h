@@ -93,6 +93,7 @@ class Worker {
     return i < s.reads.size() ? reinterpret_cast<T*>(at(s.reads[i])) : nullptr;
   }
   float* write(const Step& s, size_t i) const { return reinterpret_cast<float*>(at(s.writes[i])); }
+  Output output(const Step& s, size_t i) const { return {at(s.writes[i]), halves(s.writes[i])}; }
   bool adds(const Step& s, size_t i) const;
   bool halves(int32_t place) const { return place >= 0 && schedule_->places[place].halves; }
   Strided operand(const Step& s, size_t i, int64_t rs, int64_t cs) const {

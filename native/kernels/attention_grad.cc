@@ -14,6 +14,13 @@ float dot(int64_t n, const float* a, const float* b) {
   return sum(total);
 }
 
+// One head's gradient [rows, cols] into its columns of the gradient of all, `ld` values a row.
+void give(int64_t rows, int64_t cols, const float* x, const Output& y, int64_t column, int64_t ld) {
+  for (int64_t r = 0; r < rows; ++r, x += cols, column += ld)
+    if (y.halves) round(cols, x, static_cast<uint16_t*>(y.data) + column);
+    else __builtin_memcpy(static_cast<float*>(y.data) + column, x, static_cast<size_t>(cols) * sizeof(float));
+}
+
 template <class Kind>
 void attendBack(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
   const bool kept = s.weights != nullptr;
@@ -32,13 +39,15 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   float* meanGrads = scratch.array<float>(static_cast<size_t>(s.T * s.nHeads));
   for (int64_t i = 0; i < s.T * s.nHeads; ++i)
     meanGrads[i] = dot(s.dHeadValue, g.dout + i * s.dHeadValue, s.out + i * s.dHeadValue);
-  __builtin_memset(g.dk, 0, static_cast<size_t>(s.S * width) * sizeof(float));
-  __builtin_memset(g.dv, 0, static_cast<size_t>(s.S * widthV) * sizeof(float));
+  float* dq = scratch.array<float>(static_cast<size_t>(s.T * s.dHead));
+  float* dk = scratch.array<float>(static_cast<size_t>(s.S * s.dHead));
+  float* dv = scratch.array<float>(static_cast<size_t>(s.S * s.dHeadValue));
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
     head.load(h);
     const float *v = s.v + h * s.dHeadValue, *dout = g.dout + h * s.dHeadValue;
-    float *dq = g.dq + h * s.dHead, *dk = g.dk + h * s.dHead, *dv = g.dv + h * s.dHeadValue;
+    __builtin_memset(dk, 0, static_cast<size_t>(s.S * s.dHead) * sizeof(float));
+    __builtin_memset(dv, 0, static_cast<size_t>(s.S * s.dHeadValue) * sizeof(float));
     if (!kept) pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedKT);
     pack(precision, s.dHeadValue, keys, {v, 1, s.ldv}, packedVT);
     pack(precision, keys, s.dHead, {head.k, head.ldk, 1}, packedK);
@@ -70,13 +79,17 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
                         [&](int64_t j) { return Kind::values(line, j) * (load(dP + j) - meanGrad) * scale; });
       }
       const Lines P = {weights, pitch}, dScores = {dS, pitchS};
-      multiplyLines(precision, n, s.dHeadValue, rows, P, true, {packedDout, s.T, i0}, dv, dv, widthV, scratch);
-      multiplyLines(precision, n, s.dHead, rows, dScores, true, {packedQ, s.T, i0}, dk, dk, width, scratch);
-      multiplyLines(precision, rows, s.dHead, n, dScores, false, {packedK, keys}, nullptr, dq + i0 * width, width, scratch);
+      multiplyLines(precision, n, s.dHeadValue, rows, P, true, {packedDout, s.T, i0}, dv, dv, s.dHeadValue, scratch);
+      multiplyLines(precision, n, s.dHead, rows, dScores, true, {packedQ, s.T, i0}, dk, dk, s.dHead, scratch);
+      multiplyLines(precision, rows, s.dHead, n, dScores, false, {packedK, keys}, nullptr, dq + i0 * s.dHead, s.dHead, scratch);
     }
-    if (s.ropeBase == 0) continue;
-    rotate(head.rope, s.start, s.T, s.dHead, dq, width, dq, width, -1);
-    rotate(head.rope, 0, keys, s.dHead, dk, width, dk, width, -1);
+    if (s.ropeBase != 0) {
+      rotate(head.rope, s.start, s.T, s.dHead, dq, s.dHead, dq, s.dHead, -1);
+      rotate(head.rope, 0, keys, s.dHead, dk, s.dHead, dk, s.dHead, -1);
+    }
+    give(s.T, s.dHead, dq, g.dq, h * s.dHead, width);
+    give(s.S, s.dHead, dk, g.dk, h * s.dHead, width);
+    give(s.S, s.dHeadValue, dv, g.dv, h * s.dHeadValue, widthV);
   }
 }
 

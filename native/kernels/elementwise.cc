@@ -34,12 +34,6 @@ void apply(int32_t code, int64_t n, const float* a, const float* b, const float*
   }
 }
 
-void round(int64_t n, const float* x, uint16_t* y) {
-  int64_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) store(y + i, Pairs::along(load(x + i), load(x + i + W)));
-  for (; i < n; i += W) storeHalves(y + i, loadUpTo(x + i, n - i), n - i);
-}
-
 void fill(float* p, int64_t n, float value) {
   for (int64_t i = 0; i < n; ++i) p[i] = value;
 }
@@ -56,7 +50,7 @@ void elementwise(const Elementwise& e, Scratch& scratch) {
   for (int i = 0; i < e.nOperands; ++i) spare[i] = e.steps[2 * i + 1] ? nullptr : scratch.array<float>(chunk);
   for (int i = 0; i < e.nOps; ++i) {
     const int32_t write = e.ops[i].write;
-    results[i] = write < 0 || e.adds[write] || e.halves[write] ? scratch.array<float>(chunk) : nullptr;
+    results[i] = write < 0 || e.adds[write] || e.writes[write].halves ? scratch.array<float>(chunk) : nullptr;
   }
   for (int64_t r = 0; r < e.rows; ++r) {
     for (int i = 0; i < e.nOperands; ++i)
@@ -68,11 +62,12 @@ void elementwise(const Elementwise& e, Scratch& scratch) {
       for (int i = 0; i < e.nOps; ++i) {
         const ElementwiseOp& op = e.ops[i];
         const auto value = [&](int32_t k) { return k < 0 ? constants[-1 - k] : registers[k]; };
-        float* write = op.write < 0 ? nullptr : static_cast<float*>(e.writes[op.write]) + r * e.cols + at;
-        float* into = results[i] ? results[i] : write;
+        const Output write = op.write < 0 ? Output{} : e.writes[op.write];
+        float* floats = write.data ? static_cast<float*>(write.data) + r * e.cols + at : nullptr;
+        float* into = results[i] ? results[i] : floats;
         apply(op.code, n, value(op.a), value(op.b), value(op.c), into);
-        if (write && e.adds[op.write]) apply(kAdd, n, write, into, nullptr, write);
-        if (write && e.halves[op.write]) round(n, into, static_cast<uint16_t*>(e.writes[op.write]) + r * e.cols + at);
+        if (write.halves) round(n, into, static_cast<uint16_t*>(write.data) + r * e.cols + at);
+        else if (write.data && e.adds[op.write]) apply(kAdd, n, floats, into, nullptr, floats);
         registers[e.nOperands + i] = into;
       }
     }

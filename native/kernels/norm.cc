@@ -39,7 +39,7 @@ void give(int64_t n, const float* total, float* out, bool accumulate) {
 
 }  // namespace
 
-void norm(const Norm& s, void* y) {
+void norm(const Norm& s, Output y) {
   const auto into = [&](auto store) {
     for (int64_t r = 0; r < s.rows; ++r) {
       const float* x = s.x + r * s.cols;
@@ -51,8 +51,8 @@ void norm(const Norm& s, void* y) {
       });
     }
   };
-  if (s.halves) into([&](int64_t at, vf v, int64_t n) { storeHalves(static_cast<uint16_t*>(y) + at, v, n); });
-  else into([&](int64_t at, vf v, int64_t n) { storeUpTo(static_cast<float*>(y) + at, v, n); });
+  if (y.halves) into([&](int64_t at, vf v, int64_t n) { storeHalves(static_cast<uint16_t*>(y.data) + at, v, n); });
+  else into([&](int64_t at, vf v, int64_t n) { storeUpTo(static_cast<float*>(y.data) + at, v, n); });
 }
 
 // With u = (x - mean) * rstd and g = dy * gain: dx = rstd * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).

@@ -82,6 +82,12 @@ LATHE_INLINE void storeHalves(uint16_t* p, vf x, int64_t n) {
   else if (n > 0) __builtin_memcpy(p, &h, static_cast<size_t>(n) * 2);
 }
 
+LATHE_INLINE void round(int64_t n, const float* x, uint16_t* y) {
+  int64_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) store(y + i, Pairs::along(load(x + i), load(x + i + W)));
+  for (; i < n; i += W) storeHalves(y + i, loadUpTo(x + i, n - i), n - i);
+}
+
 // A line of words from n values, n a multiple of W: value(k) gives W of them from k on. Filled up with zeros to `all`.
 template <class Kind, class F>
 LATHE_INLINE void storeLine(int64_t n, int64_t all, int32_t* line, F value) {

@@ -32,10 +32,10 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
   const int64_t steps[] = {cols, 1, 0, 1, 1, 0, 0, 0};
   const float constants[] = {2};
   Guarded<uint16_t> rounded(n);
-  void* writes[] = {out.data(), sum.data(), copy.data(), rounded.data()};
-  const bool adds[] = {false, true, false, false}, halves[] = {false, false, false, true};
+  const Output writes[] = {{out.data(), false}, {sum.data(), false}, {copy.data(), false}, {rounded.data(), true}};
+  const bool adds[] = {false, true, false, false};
   Scratch scratch;
-  kernels.elementwise({rows, cols, 4, 10, 1, operands, steps, ops, constants, writes, adds, halves}, scratch);
+  kernels.elementwise({rows, cols, 4, 10, 1, operands, steps, ops, constants, writes, adds}, scratch);
 
   const std::string what = text("%s elementwise rows %d, cols %d", kernels.name, int(rows), int(cols));
   checkClose(out.data(), wantOut, 1e-6, what);

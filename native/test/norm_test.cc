@@ -34,12 +34,11 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols, bool center, bo
     for (int64_t j = 0; j < cols; ++j) wantDx[r + j] = rstd * (g(j) - plain - unit(j) * weighted);
   }
 
-  Norm norm = {rows, cols, center, eps, x.data(), scaled ? gain.data() : nullptr, scaled ? bias.data() : nullptr, false};
+  const Norm norm = {rows, cols, center, eps, x.data(), scaled ? gain.data() : nullptr, scaled ? bias.data() : nullptr};
   Scratch scratch;
-  kernels.norm(norm, y.data());
   Guarded<uint16_t> halves(n);
-  norm.halves = true;
-  kernels.norm(norm, halves.data());
+  kernels.norm(norm, {y.data(), false});
+  kernels.norm(norm, {halves.data(), true});
   kernels.normGrad(norm, dy.data(), dx.data(), dgain.data(), scaled ? dbias.data() : nullptr, accumulate, scratch);
   kernels.normGrad(norm, dy.data(), dy.data(), nullptr, nullptr, accumulate, scratch);
 

@@ -11,7 +11,12 @@ const operands: Readonly<Record<string, number>> = { matmul: 2, linearCrossEntro
 /** Rows of halves are lines of operands: native/kernels.h wants them whole. */
 const LINE = 32
 
-const rounds = (instruction: Instruction): boolean => instruction.op === 'norm' || ElementwiseGroup.accepts(instruction)
+/** Outputs that a kernel can round as it writes them. */
+const roundable = (instruction: Instruction): readonly number[] => {
+  const { op, outputs } = instruction
+  if (op === 'attentionGrad') return outputs.slice(0, 3)
+  return op === 'norm' || ElementwiseGroup.accepts(instruction) ? outputs.slice(0, 1) : []
+}
 
 /**
  * Values that are kept as bf16 in bf16 mode: those that products alone read, made by kernels that can round what they
@@ -42,9 +47,9 @@ export function findHalves(program: Program, uses: UseTable): Set<number> {
   }
   const visit = (instructions: readonly Instruction[]): void => {
     for (const instruction of instructions) {
-      const { op, inputs, outputs, block } = instruction
+      const { op, inputs, block } = instruction
       if (op === 'reshape') continue
-      if (rounds(instruction)) made.push(outputs[0])
+      made.push(...roundable(instruction))
       if (block) {
         visitLoop(instruction, block)
         continue
