@@ -140,8 +140,10 @@ struct Kernels {
                float* y, Scratch&);
 
   void (*norm)(const Norm&, Output y);
-  // dx overwritten; dgain and dbias ([cols], may be null) get the sum over rows, added when accumulate is set.
-  void (*normGrad)(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);
+  // dx = from + the gradient of x, from null for zeros; dgain and dbias ([cols], may be null) get the sum over rows, added
+  // when accumulate is set.
+  void (*normGrad)(const Norm&, const float* dy, const float* from, float* dx, float* dgain, float* dbias, bool accumulate,
+                   Scratch&);
 
   void (*softmax)(int64_t rows, int64_t cols, const float* x, float* y);
 

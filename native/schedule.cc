@@ -118,7 +118,7 @@ void Worker::kernel(const Step& s) {
       const bool add = adds(s, 1) || adds(s, 2);
       for (int i : {1, 2})
         if (add && !adds(s, i) && write(s, i)) fill(write(s, i), n[1], 0.0f);
-      return k.normGrad(norm, read<float>(s, 2), dx, write(s, 1), write(s, 2), add, scratch_);
+      return k.normGrad(norm, read<float>(s, 2), read<float>(s, 3), dx, write(s, 1), write(s, 2), add, scratch_);
     }
     case kSoftmax: return k.softmax(n[0], n[1], read<float>(s, 0), write(s, 0));
     case kCopyWindow:

@@ -56,7 +56,7 @@ void norm(const Norm& s, Output y) {
 }
 
 // With u = (x - mean) * rstd and g = dy * gain: dx = rstd * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).
-void normGrad(const Norm& s, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate,
+void normGrad(const Norm& s, const float* dy, const float* from, float* dx, float* dgain, float* dbias, bool accumulate,
               Scratch& scratch) {
   Scratch::Frame frame(scratch);
   const auto count = static_cast<float>(s.cols);
@@ -80,7 +80,8 @@ void normGrad(const Norm& s, const float* dy, float* dx, float* dgain, float* db
     const float meanPlain = s.center ? sum(plain) / count : 0.0f, meanWeighted = sum(weighted) / count;
     eachVector(s.cols, [&](int64_t i, int64_t n) {
       const vf g = loadUpTo(up + i, n) * gainAt(s, i, n);
-      storeUpTo(down + i, (g - meanPlain - unit(i, n) * meanWeighted) * stats.rstd, n);
+      const vf d = (g - meanPlain - unit(i, n) * meanWeighted) * stats.rstd;
+      storeUpTo(down + i, from ? loadUpTo(from + r * s.cols + i, n) + d : d, n);
     });
   }
   give(s.cols, gainSum, dgain, accumulate);

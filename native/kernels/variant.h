@@ -9,7 +9,8 @@ void attentionGrad(Precision, const Attention&, const AttentionGrad&, Scratch&);
 void rope(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, float* y,
           Scratch&);
 void norm(const Norm&, Output y);
-void normGrad(const Norm&, const float* dy, float* dx, float* dgain, float* dbias, bool accumulate, Scratch&);
+void normGrad(const Norm&, const float* dy, const float* from, float* dx, float* dgain, float* dbias, bool accumulate,
+              Scratch&);
 void softmax(int64_t rows, int64_t cols, const float* x, float* y);
 void crossEntropy(Precision, const CrossEntropy&, float* losses, int32_t* predictions, float* lse, Scratch&);
 void crossEntropyGrad(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,

@@ -39,8 +39,10 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols, bool center, bo
   Guarded<uint16_t> halves(n);
   kernels.norm(norm, {y.data(), false});
   kernels.norm(norm, {halves.data(), true});
-  kernels.normGrad(norm, dy.data(), dx.data(), dgain.data(), scaled ? dbias.data() : nullptr, accumulate, scratch);
-  kernels.normGrad(norm, dy.data(), dy.data(), nullptr, nullptr, accumulate, scratch);
+  Floats from(random.floats(n)), added(n);
+  kernels.normGrad(norm, dy.data(), nullptr, dx.data(), dgain.data(), scaled ? dbias.data() : nullptr, accumulate, scratch);
+  kernels.normGrad(norm, dy.data(), from.data(), added.data(), nullptr, nullptr, accumulate, scratch);
+  kernels.normGrad(norm, dy.data(), nullptr, dy.data(), nullptr, nullptr, accumulate, scratch);
 
   const std::string what = text("%s norm %s rows %d, cols %d%s", kernels.name, center ? "centred" : "rms", int(rows),
                                 int(cols), scaled ? ", gain and bias" : "");
@@ -52,6 +54,9 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols, bool center, bo
   for (int64_t i = 0; i < n && cancels; ++i)
     check(std::fabs(dx[i] - wantDx[i]) < 2e-4 / std::sqrt(eps), "%s: dx %g, not %g", what.c_str(), dx[i], wantDx[i]);
   check(areHalvesOf(halves, y), "%s: y rounded differs", what.c_str());
+  bool isAdded = true;
+  for (int64_t i = 0; i < n; ++i) isAdded &= added[i] == from[i] + dx[i];
+  check(isAdded, "%s: dx is not added", what.c_str());
   check(dx.same(dy), "%s: in place differs", what.c_str());
   checkClose(dgain.data(), wantDgain, 4 * allowed, what + ", dgain");
   if (scaled) checkClose(dbias.data(), wantDbias, tolerance(Precision::F32, double(rows)), what + ", dbias");

@@ -1,43 +1,45 @@
 import type { Instruction, Program } from '../../compile/program.ts'
 import { UseTable } from './uses.ts'
 
+/** Kernels that can begin with another tensor and add to it: what their first output is, plus one more input. */
+const beginWith: readonly string[] = ['matmul', 'normGrad']
+
 /**
- * Makes one instruction of a product and the sum that it alone goes into: `matmul` with a third input, which the kernel
- * begins with. Saves a pass over three matrices.
+ * Makes one instruction of a sum and of a product, or a norm's gradient, that it alone reads: the other tensor becomes one
+ * more input, which the kernel begins with. Saves a pass over three matrices.
  */
 export function joinAddends(program: Program): Program {
   const uses = new UseTable(program)
   const shape = (value: number): string => program.values[value].shape.join()
 
   const joinList = (list: readonly Instruction[]): Instruction[] => {
-    const madeAt = new Map(list.flatMap(({ op, outputs }, i) => (op === 'matmul' ? [[outputs[0], i]] : [])))
-    const joined = new Map<number, Instruction>()
-    const gone = new Set<number>()
-    /** Where the product is made that an `add` can take in, or −1. */
-    const productOf = (product: number, addend: number, sum: number): number => {
-      const { by, edge } = uses.of(product)
-      const alone = by.length === 1 && !edge && product !== addend
-      const alike = shape(product) === shape(sum) && shape(addend) === shape(sum)
-      return alone && alike ? (madeAt.get(product) ?? -1) : -1
+    const result: (Instruction | undefined)[] = list.map((instruction) => {
+      const { block } = instruction
+      return block ? { ...instruction, block: { ...block, instructions: joinList(block.instructions) } } : instruction
+    })
+    const madeAt = new Map(list.flatMap(({ outputs }, i) => outputs.map((value) => [value, i] as const)))
+    const at = (value: number): number => madeAt.get(uses.resolve(value)) ?? -1
+
+    /** Takes `sum = part + addend`, made at `i`, into what makes the part; says if it could. */
+    const join = (part: number, addend: number, i: number): boolean => {
+      const [sum] = list[i].outputs
+      const { by, edge } = uses.of(part)
+      const maker = list[madeAt.get(part) ?? i]
+      if (by.length !== 1 || edge || maker.outputs[0] !== part || !beginWith.includes(maker.op)) return false
+      if (shape(part) !== shape(sum) || shape(addend) !== shape(sum)) return false
+      const early = at(addend) < at(part)
+      if (!early && maker.outputs.length > 1) return false
+      const joined = { ...maker, inputs: [...maker.inputs, addend], outputs: [sum, ...maker.outputs.slice(1)] }
+      result[at(part)] = early ? joined : undefined
+      result[i] = early ? undefined : joined
+      return true
     }
     for (const [i, { op, inputs, outputs }] of list.entries()) {
       if (op !== 'add' || uses.of(outputs[0]).by.some((user) => user.op === 'accumulate')) continue
-      const [a, b] = inputs
-      const [ofA, ofB] = [productOf(a, b, outputs[0]), productOf(b, a, outputs[0])]
-      const at = Math.max(ofA, ofB)
-      if (at < 0) continue
-      gone.add(at)
-      const product = list[at]
-      joined.set(i, { ...product, inputs: [...product.inputs, at === ofA ? b : a], outputs })
+      const [first, last] = [...inputs].sort((a, b) => at(a) - at(b))
+      if (!join(last, first, i)) join(first, last, i)
     }
-    return list.flatMap((instruction, i) => {
-      if (gone.has(i)) return []
-      const { block } = instruction
-      return [
-        joined.get(i) ??
-          (block ? { ...instruction, block: { ...block, instructions: joinList(block.instructions) } } : instruction),
-      ]
-    })
+    return result.filter((instruction) => instruction !== undefined)
   }
   return { ...program, instructions: joinList(program.instructions) }
 }

@@ -64,14 +64,13 @@ const choices: Readonly<Record<string, Choose>> = {
     reals: [attributes.value as number],
     rows: 0,
   }),
-  matmul({ inputs: [a, b, addend], outputs: [c], attributes }, { type, pack, shared, target }) {
+  matmul({ inputs: [a, b, ...addend], outputs: [c], attributes }, { type, pack, shared, target }) {
     const { transposeA, transposeB } = attributes
     const [M, N] = type(c).shape
     const K = type(a).shape[transposeA ? 0 : 1]
     const [aRow, aColumn] = transposeA ? [1, M] : [K, 1]
     const [bRow, bColumn] = transposeB ? [1, K] : [N, 1]
-    const each = [a, ...(addend === undefined ? [] : [addend])]
-    const ofRows = !transposeA && !each.some(shared) && shared(b) && !adds(target(c))
+    const ofRows = !transposeA && ![a, ...addend].some(shared) && shared(b) && !adds(target(c))
     const overRows = transposeA && !transposeB && !shared(a) && !shared(b) && adds(target(c))
     return {
       integers: [M, N, K, aRow, aColumn, bRow, bColumn, pack(b, K, N, bRow, bColumn)],
@@ -91,11 +90,14 @@ const choices: Readonly<Record<string, Choose>> = {
     reals: [attributes.eps as number],
     rows: !shared(x) && vectors.every(shared) ? 0 : undefined,
   }),
-  normGrad: ({ inputs: [x, gain, ct], outputs: [, ...vectors], attributes }, { type, shared, target }) => ({
-    integers: [...matrix(type(x)), Number(attributes.kind === 'layer')],
-    reals: [attributes.eps as number],
-    rows: !shared(x) && shared(gain) && !shared(ct) && vectors.every((v) => addsOnly(target(v))) ? 0 : undefined,
-  }),
+  normGrad({ inputs: [x, gain, ...each], outputs: [, ...vectors], attributes }, { type, shared, target }) {
+    const ofRows = shared(gain) && ![x, ...each].some(shared) && vectors.every((v) => addsOnly(target(v)))
+    return {
+      integers: [...matrix(type(x)), Number(attributes.kind === 'layer')],
+      reals: [attributes.eps as number],
+      rows: ofRows ? 0 : undefined,
+    }
+  },
   softmax: ({ inputs: [x] }, { type, shared }) => ({ integers: matrix(type(x)), rows: shared(x) ? undefined : 0 }),
   linearCrossEntropy({ inputs: [x, w, targets] }, { type, pack, shared }) {
     const [[T, d], [V]] = [type(x).shape, type(w).shape]
