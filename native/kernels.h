@@ -113,7 +113,7 @@ enum : int32_t { kAdd = 16, kSub, kMul, kDiv, kWhere, kCopy };
 
 struct Elementwise {
   int64_t rows, cols;  // the result's; results are contiguous
-  int nOperands, nOps, nConstants;
+  int nOperands, nOps, nConstants, nWrites;
   const float* const* operands;
   const int64_t* steps;  // per operand: elements from row to row, and from column to column (0 or 1)
   const ElementwiseOp* ops;
@@ -128,9 +128,10 @@ struct Kernels {
   // B [K, N] into the panel form that matmul reads.
   size_t (*packedBytes)(Precision, int64_t K, int64_t N);
   void (*pack)(Precision, int64_t K, int64_t N, Strided B, void* packed);
-  // C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros.
+  // C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros. `then`, or null, is computed from rows
+  // of C as they are made: its operand 0 is C. Where nothing else wants C, and from is null, C may be null, too.
   void (*matmul)(Precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB, const float* from, float* C,
-                 int64_t ldc, Scratch&);
+                 int64_t ldc, const Elementwise* then, Scratch&);
 
   void (*attention)(Precision, const Attention&, Scratch&);
   void (*attentionGrad)(Precision, const Attention&, const AttentionGrad&, Scratch&);

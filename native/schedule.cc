@@ -148,37 +148,53 @@ void Worker::kernel(const Step& s) {
   }
 }
 
-void Worker::elementwise(const Step& s) {
-  // Integers: rows, columns, operands, two steps an operand, ops, five numbers an op.
-  const Integers n = integers(s);
-  const int nOperands = static_cast<int>(n[2]);
-  const int64_t* steps = s.integers.data() + 3;
-  const int nOps = static_cast<int>(steps[2 * nOperands]);
-  const int64_t* code = steps + 2 * nOperands + 1;
-  const float** operands = scratch_.array<const float*>(nOperands);
-  for (int i = 0; i < nOperands; ++i) operands[i] = read<float>(s, i);
-  ElementwiseOp* ops = scratch_.array<ElementwiseOp>(nOps);
-  for (int i = 0; i < nOps; ++i) {
+// Integers from `at` on: operands, two steps an operand, ops, five numbers an op. Reads and writes begin at those.
+Elementwise Worker::pass(const Step& s, size_t at, size_t reads, size_t writes) {
+  const int64_t* n = s.integers.data() + at;
+  Elementwise e = {};
+  e.nOperands = static_cast<int>(n[0]);
+  e.steps = n + 1;
+  const int64_t* code = e.steps + 2 * e.nOperands;
+  e.nOps = static_cast<int>(*code++);
+  const float** operands = scratch_.array<const float*>(e.nOperands);
+  for (int i = 0; i < e.nOperands; ++i) operands[i] = read<float>(s, reads + i);
+  ElementwiseOp* ops = scratch_.array<ElementwiseOp>(e.nOps);
+  for (int i = 0; i < e.nOps; ++i) {
     const auto field = [&](int j) { return static_cast<int32_t>(code[5 * i + j]); };
     ops[i] = {field(0), field(1), field(2), field(3), field(4)};
   }
-  Output* writes = scratch_.array<Output>(s.writes.size());
-  bool* add = scratch_.array<bool>(s.writes.size());
-  for (size_t i = 0; i < s.writes.size(); ++i) {
-    writes[i] = output(s, i);
-    add[i] = adds(s, i);
+  e.nWrites = static_cast<int>(s.writes.size() - writes);
+  Output* into = scratch_.array<Output>(e.nWrites);
+  bool* add = scratch_.array<bool>(e.nWrites);
+  for (int i = 0; i < e.nWrites; ++i) {
+    into[i] = output(s, writes + i);
+    add[i] = adds(s, writes + i);
   }
-  schedule_->kernels->elementwise({n[0], n[1], nOperands, nOps, static_cast<int>(s.reals.size()), operands, steps, ops,
-                                   s.reals.data(), writes, add},
-                                  scratch_);
+  e.nConstants = static_cast<int>(s.reals.size());
+  e.operands = operands, e.ops = ops, e.constants = s.reals.data(), e.writes = into, e.adds = add;
+  return e;
 }
 
+void Worker::elementwise(const Step& s) {
+  const Integers n = integers(s);
+  Elementwise e = pass(s, 2, 0, 0);
+  e.rows = n[0], e.cols = n[1];
+  schedule_->kernels->elementwise(e, scratch_);
+}
+
+// Reads: A, B, what C begins with, and for a pass that follows its operands, of which the first, C, is absent.
 void Worker::matmul(const Step& s) {
+  constexpr size_t kPass = 8;
   const Integers n = integers(s);
   const int64_t M = n[0], N = n[1], K = n[2];
   const void* B = packed(n[7], K, N, operand(s, 1, n[5], n[6]));
   const float* from = adds(s, 0) ? write(s, 0) : read<float>(s, 2);
-  schedule_->kernels->matmul(schedule_->precision, M, N, K, operand(s, 0, n[3], n[4]), B, from, write(s, 0), N, scratch_);
+  Elementwise then = {};
+  const bool follows = s.integers.size() > kPass;
+  if (follows) then = pass(s, kPass, 3, 1);
+  then.rows = M, then.cols = N;
+  schedule_->kernels->matmul(schedule_->precision, M, N, K, operand(s, 0, n[3], n[4]), B, from, write(s, 0), N,
+                             follows ? &then : nullptr, scratch_);
 }
 
 void Worker::attention(const Step& s, bool gradient) {

@@ -102,6 +102,7 @@ class Worker {
   Integers integers(const Step& s) const { return {s, count_}; }
   const void* packed(int64_t pack, int64_t K, int64_t N, Strided B);
 
+  Elementwise pass(const Step&, size_t at, size_t reads, size_t writes);
   void elementwise(const Step&);
   void matmul(const Step&);
   void attention(const Step&, bool gradient);

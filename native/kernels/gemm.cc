@@ -3,6 +3,7 @@
 // transpose [M / rows][words of K][rows].
 #include "gemm.h"
 
+#include "variant.h"
 #include "words.h"
 
 #if defined(LATHE_DOT_BF16)
@@ -27,6 +28,7 @@ constexpr int64_t kBlockWords = 256;           // words of K whose B panel stays
 constexpr int kLine = 16;                      // words of a line of cache
 constexpr int64_t kPage = 1024;                // words of 4 KiB
 constexpr int64_t kBlockBytes = 256 * 1024;    // of A, so that it stays in L2
+constexpr int64_t kPartRows = (64 / kRows + 1) * kRows;  // of C, so that what follows finds them in L2
 static_assert(kPackedStep % kPanel == 0);
 
 template <class Kind>
@@ -156,7 +158,7 @@ void packAlong(const Side A, int64_t m0, int64_t rows, int64_t K, int64_t pitch,
 
 template <class Side>
 void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const float* from, float* C, int64_t ldc,
-                Scratch& scratch) {
+                const Elementwise* then, Scratch& scratch) {
   using Kind = typename Side::Kind;
   constexpr int d = Kind::depth;
   const int64_t words = ceilDiv(K, d), panelWords = ceilDiv(B.rows, d) * kPanel;
@@ -165,12 +167,15 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
   const int64_t pitch = across ? words : pitchOfWords(words);
 
   Scratch::Frame frame(scratch);
-  const int64_t mostRows = least(M, most(kBlockBytes / (4 * words), 4 * kRows));
+  const int64_t mostRows = least(then ? least(M, kPartRows) : M, most(kBlockBytes / (4 * words), 4 * kRows));
+  const int64_t pitchC = C ? ldc : roundUp(N, kPackedStep);
+  float* part = C ? nullptr : scratch.array<float>(static_cast<size_t>(mostRows * pitchC));
   int32_t* packedA = stands ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows * pitch + 2 * W));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t rows = least(mostRows, M - m0);
     const Split all = {rows, ceilDiv(rows, kRows)};
+    float* c = C ? C + m0 * ldc : part;
     if (across) packAcross(A, m0, all, K, words, packedA);
     else if (!stands) packAlong(A, m0, rows, K, pitch, packedA);
     for (int64_t n0 = 0; n0 < N; n0 += kPanel) {
@@ -188,17 +193,40 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
             s.a = packedA + r0 * pitch + k0 * s.cs;
           }
           s.b = panel + k0 * kPanel;
-          s.c = C + (m0 + r0) * ldc + n0;
+          s.c = c + r0 * pitchC + n0;
           s.from = k0 > 0 ? s.c : from ? from + (s.c - C) : nullptr;
-          s.ldc = ldc;
+          s.ldc = pitchC;
           s.cols = least(kPanel, N - n0);
           runBlock<Kind>(R, s, std::make_integer_sequence<int, kRows>{});
         }
     }
+    if (then) follow(*then, m0, rows, c, pitchC, scratch);
   }
 }
 
 }  // namespace
+
+void follow(const Elementwise& then, int64_t m0, int64_t rows, const float* c, int64_t ldc, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  Elementwise part = then;
+  const float** operands = scratch.array<const float*>(part.nOperands);
+  int64_t* steps = scratch.array<int64_t>(2 * part.nOperands);
+  Output* writes = scratch.array<Output>(part.nWrites);
+  operands[0] = c;
+  steps[0] = ldc, steps[1] = 1;
+  for (int i = 1; i < part.nOperands; ++i) {
+    operands[i] = then.operands[i] + m0 * then.steps[2 * i];
+    steps[2 * i] = then.steps[2 * i], steps[2 * i + 1] = then.steps[2 * i + 1];
+  }
+  for (int i = 0; i < part.nWrites; ++i) {
+    const auto [data, halves] = then.writes[i];
+    const int64_t bytes = halves ? sizeof(uint16_t) : sizeof(float);
+    writes[i] = {static_cast<char*>(data) + m0 * part.cols * bytes, halves};
+  }
+  part.rows = rows;
+  part.operands = operands, part.steps = steps, part.writes = writes;
+  elementwise(part, scratch);
+}
 
 size_t packedBytes(Precision precision, int64_t K, int64_t N) {
 #if defined(LATHE_TILES)
@@ -222,11 +250,11 @@ void pack(Precision precision, int64_t K, int64_t N, Strided B, void* packed) {
 }
 
 void multiply(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C,
-              int64_t ldc, Scratch& scratch) {
-  const auto with = [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, scratch); };
+              int64_t ldc, Scratch& scratch, const Elementwise* then) {
+  const auto with = [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, then, scratch); };
   if (precision == Precision::F32) return with(FloatSide<Full>{static_cast<const float*>(A.data), A.rs, A.cs});
 #if defined(LATHE_TILES)
-  multiplyTiles(M, N, K, A, B, from, C, ldc, scratch);
+  multiplyTiles(M, N, K, A, B, from, C, ldc, scratch, then);
 #else
   withSide<Half>(A, A.rs, A.cs, with);
 #endif

@@ -22,18 +22,21 @@ int64_t linePitch(Precision, int64_t K);
 size_t packedBytes(Precision, int64_t K, int64_t N);
 void pack(Precision, int64_t K, int64_t N, Strided B, void* packed);
 
-// C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros.
+// C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros. `then` as in kernels.h.
 void multiply(Precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
-              Scratch&);
+              Scratch&, const Elementwise* then = nullptr);
 // The same where A's rows are lines, or, `across`, its columns.
 void multiplyLines(Precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, const float* from,
                    float* C, int64_t ldc, Scratch&);
+
+// What follows a product, from rows [m0, m0 + rows) of C at c, ldc apart.
+void follow(const Elementwise& then, int64_t m0, int64_t rows, const float* c, int64_t ldc, Scratch&);
 
 #if defined(LATHE_TILES)
 size_t packedBytesTiles(int64_t K, int64_t N);
 void packTiles(int64_t K, int64_t N, Strided B, void* packed);
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
-                   Scratch&);
+                   Scratch&, const Elementwise* then);
 #endif
 
 }  // namespace lathe::LATHE_VARIANT

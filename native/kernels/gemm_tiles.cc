@@ -13,6 +13,7 @@ constexpr int kTileWords = kEdge * kEdge;
 constexpr int kTileBytes = 4 * kEdge;        // of one row
 constexpr int64_t kDepth = 32;               // values of K in a tile
 constexpr int64_t kBlockBytes = 512 * 1024;  // of packed A, so that it stays in L2
+constexpr int64_t kPartRows = 64;            // of C, so that what follows finds them in L2
 static_assert(W == kEdge, "a tile's row is one vector");
 
 alignas(64) const TileConfig kConfig = {
@@ -94,7 +95,7 @@ constexpr Block kBlocks[2][2] = {{tileBlock<1, 1>, tileBlock<1, 2>}, {tileBlock<
 
 template <class Side>
 void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const float* from, float* C, int64_t ldc,
-                Scratch& scratch) {
+                const Elementwise* then, Scratch& scratch) {
   configure();
   const int64_t nK = ceilDiv(K, kDepth), words = roundUp(B.rows, kDepth) / 2;
   const auto* packedB = static_cast<const int32_t*>(B.data) + B.col0 * words + B.row0 / 2 * kEdge;
@@ -102,12 +103,16 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
 
   Scratch::Frame frame(scratch);
   const int64_t down = nK * kTileWords, bPitch = words * kEdge, pitch = A.line / 2;
-  const int64_t mostRows = roundUp(least(M, most(kBlockBytes / (64 * nK), 2 * kEdge)), 2 * kEdge);
+  const int64_t asked = then ? least(M, kPartRows) : M;
+  const int64_t mostRows = roundUp(least(asked, most(kBlockBytes / (64 * nK), 2 * kEdge)), 2 * kEdge);
   int32_t* packedA = stands ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows / kEdge * down));
   alignas(64) float edge[4 * kTileWords];  // a block that C holds only in part
+  const int64_t pitchC = C ? ldc : roundUp(N, kEdge);
+  float* part = C ? nullptr : scratch.array<float>(static_cast<size_t>(mostRows * pitchC));
 
   for (int64_t m0 = 0; m0 < M; m0 += mostRows) {
     const int64_t m1 = least(m0 + mostRows, M);
+    float* rowsOfC = C ? C + m0 * ldc : part;
     if (!stands)
       for (int64_t m = m0; m < m1; m += kEdge)
         for (int64_t k = 0; k < nK; ++k)
@@ -121,20 +126,21 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
             ? TilesOfA{reinterpret_cast<const int32_t*>(A.data) + m * pitch, pitch, kEdge, kEdge * pitch}
             : TilesOfA{packedA + (m - m0) / kEdge * down, kEdge, kTileWords, down};
         const float* add = from ? from + m * ldc + n : nullptr;
-        float* c = C + m * ldc + n;
+        float* c = rowsOfC + (m - m0) * pitchC + n;
         const Block block = kBlocks[mt - 1][nt - 1];
         if (rows == mt * kEdge && cols == nt * kEdge) {
-          block(nK, a, b, bPitch, add, c, ldc);
+          block(nK, a, b, bPitch, add, c, pitchC);
           continue;
         }
         block(nK, a, b, bPitch, nullptr, edge, 2 * kEdge);
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = 0; j < cols; ++j) {
             const float value = edge[i * 2 * kEdge + j];
-            c[i * ldc + j] = add ? add[i * ldc + j] + value : value;
+            c[i * pitchC + j] = add ? add[i * ldc + j] + value : value;
           }
       }
     }
+    if (then) follow(*then, m0, m1 - m0, rowsOfC, pitchC, scratch);
   }
 }
 
@@ -151,8 +157,8 @@ void packTiles(int64_t K, int64_t N, Strided B, void* packed) {
 }
 
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
-                   Scratch& scratch) {
-  withSide<Pairs>(A, A.rs, A.cs, [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, scratch); });
+                   Scratch& scratch, const Elementwise* then) {
+  withSide<Pairs>(A, A.rs, A.cs, [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, then, scratch); });
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -7,8 +7,8 @@
 namespace lathe::LATHE_VARIANT {
 
 static void matmul(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, const void* packedB,
-                   const float* from, float* C, int64_t ldc, Scratch& scratch) {
-  multiply(precision, M, N, K, A, {packedB, K}, from, C, ldc, scratch);
+                   const float* from, float* C, int64_t ldc, const Elementwise* then, Scratch& scratch) {
+  multiply(precision, M, N, K, A, {packedB, K}, from, C, ldc, scratch, then);
 }
 
 extern const Kernels kernels;

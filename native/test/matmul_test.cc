@@ -33,6 +33,30 @@ struct Stored {
 
 enum class From { Zeros, C, Other };
 
+// A pass over the product in the same call, (C + row) * matrix, once beside a C that is kept and once without: the same
+// bits as in two calls.
+void checkThen(const Kernels& kernels, Precision precision, const Case& c, Strided A, const void* packed,
+               const std::string& what) {
+  const int64_t M = c.M, N = c.N;
+  Random random(static_cast<uint64_t>(M + N));
+  Floats row(random.floats(N)), matrix(random.floats(M * N)), C(M * N), once(M * N), want(M * N);
+  Guarded<uint16_t> rounded(M * N);
+  const ElementwiseOp ops[] = {{kAdd, -1, 0, 1, 0}, {kMul, 0, 3, 2, 0}, {kCopy, 1, 4, 0, 0}};
+  const float* operands[] = {nullptr, row.data(), matrix.data()};
+  const int64_t steps[] = {-1, -1, 0, 1, N, 1};
+  const bool adds[] = {false, false};
+  Scratch scratch;
+  for (const bool kept : {true, false}) {
+    const Output writes[] = {{once.data(), false}, {rounded.data(), true}};
+    const Elementwise then = {M, N, 3, 3, 0, 2, operands, steps, ops, nullptr, writes, adds};
+    kernels.matmul(precision, M, N, c.K, A, packed, nullptr, kept ? C.data() : nullptr, N, &then, scratch);
+    if (kept)
+      for (int64_t i = 0; i < M * N; ++i) want[i] = (C[i] + row[i % N]) * matrix[i];
+    check(once.same(want), "%s: what follows differs from two calls%s", what.c_str(), kept ? "" : ", C not kept");
+    check(areHalvesOf(rounded, once), "%s: what follows is not rounded right", what.c_str());
+  }
+}
+
 void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_t seed) {
   const auto [M, N, K, aAcross, bAcross, step, aHalves, bHalves] = c;
   Random random(seed);
@@ -73,7 +97,7 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
 
   const auto multiply = [&](Floats& into, Scratch& scratch) {
     const float* at = from == From::Zeros ? nullptr : from == From::C ? into.data() : other.data();
-    kernels.matmul(precision, M, N, K, A.view, packed.data(), at, into.data(), ldc, scratch);
+    kernels.matmul(precision, M, N, K, A.view, packed.data(), at, into.data(), ldc, nullptr, scratch);
   };
   Scratch scratch, taken;
   multiply(C, scratch);
@@ -92,6 +116,7 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
   check(gapsKept, "%s: wrote beside a row of C", what.c_str());
   // Products of bf16 values are exact in f32, so that only the sums may differ.
   checkClose(got.data(), want, tolerance(Precision::F32, double(K)), what, squaredTerms);
+  if (seed % 2 == 0) checkThen(kernels, precision, c, A.view, packed.data(), what);
 }
 
 // One NaN or infinity in A reaches its row of C and no other.
@@ -106,7 +131,7 @@ void specials(const Kernels& kernels, Precision precision) {
     Guarded<char> packed(kernels.packedBytes(precision, K, N));
     kernels.pack(precision, K, N, {B.data(), N, 1}, packed.data());
     Scratch scratch;
-    kernels.matmul(precision, M, N, K, {A.data(), K, 1}, packed.data(), nullptr, C.data(), N, scratch);
+    kernels.matmul(precision, M, N, K, {A.data(), K, 1}, packed.data(), nullptr, C.data(), N, nullptr, scratch);
     for (int64_t i = 0; i < M; ++i)
       for (int64_t j = 0; j < N; ++j) {
         const float c = C[i * N + j];

@@ -49,7 +49,7 @@ function profileBlocks(model: string, { msPerStep, rows, elsewhere }: Profile, c
     rows.filter(({ share }) => share < leastShare),
   ]
   const shown: Row[] = [
-    ...long.map((row) => ({ ...row, what: [row.kernel, shortened(row.detail)].join(' ').trim() })),
+    ...long.map((row) => ({ ...row, what: shortened(`${row.kernel} ${row.detail}`.trim()) })),
     ...(short.length > 0
       ? [{ what: `${short.length} shorter ones`, ms: sum(short, 'ms'), share: sum(short, 'share') }]
       : []),
@@ -70,8 +70,8 @@ function profileBlocks(model: string, { msPerStep, rows, elsewhere }: Profile, c
   ]
 }
 
-/** The ops of a long elementwise pass, so that a row fits a terminal. */
-function shortened(detail: string): string {
-  const words = detail.split(' ')
-  return words.length > 5 ? `${words.slice(0, 3).join(' ')} … (${words.length})` : detail
+const WIDEST = 36 // so that a row fits a terminal
+
+function shortened(name: string): string {
+  return name.length <= WIDEST ? name : `${name.slice(0, name.lastIndexOf(' ', WIDEST - 2))} …`
 }

@@ -324,6 +324,50 @@ const products: [name: string, fn: () => void][] = [
   ],
 ]
 
+const followed: [name: string, fn: () => void][] = [
+  ['a function', () => output('z', unary('gelu', xw()))],
+  ['a function of many columns', () => output('z', unary('gelu', matmul(x(), parameter('wide', [d, 300]))))],
+  [
+    'rows, columns and numbers',
+    () =>
+      output(
+        'z',
+        mul(unary('tanh', add(add(xw(), parameter('row', [d])), input('column', [T, 1]))), parameter('scale', [])),
+      ),
+  ],
+  ['another tensor of all', () => output('z', mul(xw(), parameter('v', [T, d])))],
+  ['a sum and a function', () => output('z', unary('gelu', add(xw(), y())))],
+  [
+    'a function, and is read elsewhere',
+    () => {
+      const product = xw()
+      output('z', unary('gelu', product))
+      output('product', product)
+      output('again', matmul(product, w()))
+    },
+  ],
+  ['a sum over a batch', () => accumulate('sum', unary('gelu', xw()))],
+  [
+    'what becomes the operand of the next iteration',
+    () =>
+      loopOf({ a: x(), b: y() }, ({ a, b }) => ({
+        carry: { a: unary('tanh', matmul(a, w())), b: unary('tanh', matmul(b, parameter('u', [d, d]))) },
+      })),
+  ],
+  [
+    'what is collected, and read on the way back',
+    () => {
+      const { carry, collected } = repeat({ count: 3, carry: { a: x() } }, ({ a }) => {
+        const product = matmul(a, w())
+        const next = unary('silu', product)
+        return { carry: { a: next }, collect: { product, next } }
+      })
+      output('a', carry.a)
+      output('stacks', mul(collected.product, collected.next))
+    },
+  ],
+]
+
 const samples = { ids: i32([T], below(7)), targets: i32([3, T], below(7)) }
 
 export const structureCases: readonly Case[] = [
@@ -331,4 +375,5 @@ export const structureCases: readonly Case[] = [
   ...sums,
   ...chains,
   ...products.map(([name, fn]) => [`added: ${name}`, fn] as const),
+  ...followed.map(([name, fn]) => [`a product followed by ${name}`, fn] as const),
 ].map(([name, fn]) => forwardCase(name, samples, fn))

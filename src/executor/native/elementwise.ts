@@ -41,9 +41,9 @@ function codeOf(op: string): number {
   return code
 }
 
-/** The ops of an elementwise step, in order, from its integers (see `step` below). */
-export function elementwiseOps(integers: readonly number[]): string[] {
-  const at = 3 + 2 * integers[2]
+/** The ops of a pass, in order, from its integers (see `pass` below), which begin at `from`. */
+export function elementwiseOps(integers: readonly number[], from: number): string[] {
+  const at = from + 1 + 2 * integers[from]
   return Array.from({ length: integers[at] }, (_, i) => elementwiseCodes[integers[at + 1 + 5 * i]])
 }
 
@@ -76,39 +76,75 @@ export class ElementwiseGroup {
     return [...found]
   }
 
-  /**
-   * The step: integers are rows, columns, operand steps and a code per op [code, target, a, b, c]. A register r ≥ 0 is
-   * operand r, then member results; −1 − i is constant i.
-   */
+  /** A step of its own: integers are rows, columns and the pass. */
   step(target: (value: number) => Target): KernelStep {
     const operands = this.operands()
-    const constants: number[] = []
-    const register = new Map(operands.map((v, i) => [v, i]))
     const { rows, columns, steps, rowsAt } = this.domain(operands)
-    const code: number[] = []
-    const writes: Target[] = []
-    const written: number[] = []
-    for (const [i, { op, inputs, outputs }] of this.members.entries()) {
-      const result = operands.length + i
-      const refs = inputs.map((v) => {
-        const value = this.constant(this.resolve(v))
-        return value === undefined ? (register.get(v) ?? register.get(this.resolve(v))!) : -constants.push(value)
-      })
-      register.set(outputs[0], result)
-      const where = target(outputs[0])
-      written.push(where ? writes.push(where) - 1 : -1)
-      code.push(codeOf(op), written[i], refs[0], refs[1] ?? 0, refs[2] ?? 0)
-    }
-    const integers = [rows, columns, operands.length, ...steps.flat(), this.members.length, ...code]
-    const adds = writes.some((where) => where && 'sum' in where)
+    const { writes, constants, integers } = this.pass(operands, steps, target)
     return {
       kernel: 'elementwise',
       reads: operands,
       writes,
-      integers,
+      integers: [rows, columns, ...integers],
       reals: constants,
-      rows: adds ? undefined : rowsAt,
+      rows: writes.some(isSum) ? undefined : rowsAt,
     }
+  }
+
+  /**
+   * A product and this pass over what it makes, as one step; undefined where they are better two. `isKept`: whether others
+   * read the product, too. `share`: whether two values may lie in the same memory.
+   */
+  after(
+    product: KernelStep,
+    target: (value: number) => Target,
+    isKept: boolean,
+    share: (a: number, b: number) => boolean,
+  ): KernelStep | undefined {
+    const [made] = product.writes
+    if (product.kernel !== 'matmul' || !made || 'sum' in made || product.reads.length > 3) return undefined
+    const all = this.operands()
+    const own = all.filter((v) => this.resolve(v) === made.value)
+    const [M, N] = product.integers
+    if (own.length !== 1 || this.shape.length !== 2 || this.shape[0] !== M || this.shape[1] !== N) return undefined
+    const operands = [own[0], ...all.filter((v) => v !== own[0])]
+    const { steps, stacks } = this.matrixDomain(operands)
+    const { writes, constants, integers } = this.pass(operands, steps, target)
+    const overwrites = writes.some(
+      (w) => w && 'value' in w && product.reads.some((v) => v !== undefined && share(v, w.value)),
+    )
+    if (writes.some(isSum) || overwrites || (product.rows === 0 && !stacks)) return undefined
+    const [a, b, addend] = product.reads
+    return {
+      kernel: 'matmul',
+      reads: [a, b, addend, undefined, ...operands.slice(1)],
+      writes: [isKept || addend !== undefined ? made : undefined, ...writes],
+      integers: [...product.integers, ...integers],
+      reals: constants,
+      rows: product.rows,
+    }
+  }
+
+  /**
+   * Integers: operands and their steps, then a code per op [code, target, a, b, c]. A register r ≥ 0 is operand r, then
+   * member results; −1 − i is constant i.
+   */
+  private pass(operands: readonly number[], steps: readonly number[][], target: (value: number) => Target) {
+    const constants: number[] = []
+    const register = new Map(operands.map((v, i) => [v, i]))
+    const code: number[] = []
+    const writes: Target[] = []
+    for (const [i, { op, inputs, outputs }] of this.members.entries()) {
+      const refs = inputs.map((v) => {
+        const value = this.constant(this.resolve(v))
+        return value === undefined ? (register.get(v) ?? register.get(this.resolve(v))!) : -constants.push(value)
+      })
+      register.set(outputs[0], operands.length + i)
+      const where = target(outputs[0])
+      code.push(codeOf(op), where ? writes.push(where) - 1 : -1, refs[0], refs[1] ?? 0, refs[2] ?? 0)
+    }
+    const integers = [operands.length, ...steps.flat(), this.members.length, ...code]
+    return { writes, constants, integers }
   }
 
   /**
@@ -116,24 +152,35 @@ export class ElementwiseGroup {
    * side, if either can: one long row where nothing is broadcast along rows.
    */
   private domain(operands: readonly number[]) {
+    const all = this.sizes(operands)
     const size = sizeOf(this.shape)
-    const all = operands.map((v) => {
-      const { shape } = this.type(v)
-      return { size: sizeOf(shape), last: shape.at(-1) ?? 1, shared: this.shared(v) }
-    })
-    const columns = this.shape.at(-1) ?? 1
-    const rows = size / columns
     const isLong = all.every((operand) => operand.size === size || operand.size === 1)
     const longStacks = all.every((operand) => operand.size === (operand.shared ? 1 : size))
-    const rowsStack = all.every((operand) => operand.size / operand.last === (operand.shared ? 1 : rows))
-    if (isLong && (longStacks || !rowsStack)) {
-      const steps = all.map((operand) => [0, operand.size === 1 && (size > 1 || operand.shared) ? 0 : 1])
-      return { rows: 1, columns: size, steps, rowsAt: longStacks ? 1 : undefined }
-    }
+    const { rows, columns, steps, stacks } = this.matrixDomain(operands)
+    if (!isLong || (!longStacks && stacks)) return { rows, columns, steps, rowsAt: stacks ? 0 : undefined }
+    const longSteps = all.map((operand) => [0, operand.size === 1 && (size > 1 || operand.shared) ? 0 : 1])
+    return { rows: 1, columns: size, steps: longSteps, rowsAt: longStacks ? 1 : undefined }
+  }
+
+  /** The same as a matrix, and whether its rows count those of sequences side by side. */
+  private matrixDomain(operands: readonly number[]) {
+    const all = this.sizes(operands)
+    const columns = this.shape.at(-1) ?? 1
+    const rows = sizeOf(this.shape) / columns
+    const stacks = all.every((operand) => operand.size / operand.last === (operand.shared ? 1 : rows))
     const steps = all.map(({ size, last, shared }) => [
       size / last === 1 && (rows > 1 || shared) ? 0 : last,
       last === 1 ? 0 : 1,
     ])
-    return { rows, columns, steps, rowsAt: rowsStack ? 0 : undefined }
+    return { rows, columns, steps, stacks }
+  }
+
+  private sizes(operands: readonly number[]) {
+    return operands.map((v) => {
+      const { shape } = this.type(v)
+      return { size: sizeOf(shape), last: shape.at(-1) ?? 1, shared: this.shared(v) }
+    })
   }
 }
+
+const isSum = (target: Target): boolean => target !== undefined && 'sum' in target

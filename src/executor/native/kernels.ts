@@ -50,12 +50,16 @@ const window = (rows: number, columns: number, ...rest: [from: number, to: numbe
   ...rest,
 ]
 
+/** Of a product alone; those of a pass that follows it come after them. */
+const MATMUL_INTEGERS = 8
+
 /** What a call computes, for people, and how many FLOPs of matrix products one sequence takes in a product alone. */
 export function describeKernel({ kernel, integers }: KernelStep): { detail: string; flops: number } {
-  if (kernel === 'elementwise') return { detail: elementwiseOps(integers).join(' '), flops: 0 }
+  if (kernel === 'elementwise') return { detail: elementwiseOps(integers, 2).join(' '), flops: 0 }
   if (kernel !== 'matmul') return { detail: '', flops: 0 }
   const [M, N, K] = integers
-  return { detail: `${M} × ${K} × ${N}`, flops: 2 * M * N * K }
+  const then = integers.length > MATMUL_INTEGERS ? `, ${elementwiseOps(integers, MATMUL_INTEGERS).join(' ')}` : ''
+  return { detail: `${M} × ${K} × ${N}${then}`, flops: 2 * M * N * K }
 }
 
 const choices: Readonly<Record<string, Choose>> = {

@@ -127,8 +127,7 @@ class Lowering implements Lowerer {
     let group: ElementwiseGroup | undefined
     const close = (): void => {
       if (!group) return
-      const inside = new Set(group.members)
-      steps.push(group.step((v) => this.groupTarget(v, inside)))
+      steps.push(this.closed(group, steps))
       group = undefined
     }
     for (const instruction of instructions) {
@@ -175,6 +174,35 @@ class Lowering implements Lowerer {
     else if (depth !== undefined) this.slices.set(view, { stack: slots, depth })
     else return false
     return true
+  }
+
+  /**
+   * A group as a step; together with a product that it reads, which is taken off the steps and made now, where no step since
+   * then minds: none reads the product, none writes to its operands' memory.
+   */
+  private closed(group: ElementwiseGroup, steps: Step[]): KernelStep {
+    const inside = new Set(group.members)
+    const target = (v: number) => this.groupTarget(v, inside)
+    const memory = (v: number | undefined) => v !== undefined && this.resolve(this.inPlace.get(this.resolve(v)) ?? v)
+    const reads = new Set(group.operands().map(memory))
+    for (let i = steps.length - 1; i >= 0; i--) {
+      const product = steps[i]
+      if ('steps' in product) break
+      const [made] = product.writes
+      if (product.kernel !== 'matmul' || !made || 'sum' in made || !reads.has(memory(made.value))) continue
+      const since = steps.slice(i + 1) as KernelStep[]
+      const operands = new Set(product.reads.map(memory))
+      const minds = since.some((step) => {
+        const written = step.writes.some((w) => w && 'value' in w && operands.has(memory(w.value)))
+        return written || step.reads.some((v) => memory(v) === memory(made.value))
+      })
+      const isKept = target(made.value) !== undefined
+      const joined = !minds && group.after(product, target, isKept, (a, b) => memory(a) === memory(b))
+      if (!joined) continue
+      steps.splice(i, 1)
+      return joined
+    }
+    return group.step(target)
   }
 
   private groupTarget(value: number, inside: ReadonlySet<Instruction>): Target {
