@@ -148,7 +148,7 @@ void Worker::kernel(const Step& s) {
   }
 }
 
-// Integers from `at` on: operands, two steps an operand, ops, five numbers an op. Reads and writes begin at those.
+// Integers from `at` on: operands, two steps an operand, ops, five numbers an op; `reads` and `writes`: where its own begin.
 Elementwise Worker::pass(const Step& s, size_t at, size_t reads, size_t writes) {
   const int64_t* n = s.integers.data() + at;
   Elementwise e = {};

@@ -92,33 +92,29 @@ export class ElementwiseGroup {
   }
 
   /**
-   * A product and this pass over what it makes, as one step; undefined where they are better two. `isKept`: whether others
-   * read the product, too. `share`: whether two values may lie in the same memory.
+   * A product that makes the value `made`, and this pass over it, as one step; undefined where they are better two.
+   * `isKept`: whether others read the value, too. `overwrites`: whether a value lies where an operand of the product does.
    */
   after(
     product: KernelStep,
-    target: (value: number) => Target,
-    isKept: boolean,
-    share: (a: number, b: number) => boolean,
+    made: number,
+    options: { target: (value: number) => Target; isKept: boolean; overwrites: (value: number) => boolean },
   ): KernelStep | undefined {
-    const [made] = product.writes
-    if (product.kernel !== 'matmul' || !made || 'sum' in made || product.reads.length > 3) return undefined
+    const [a, b, addend, ...followed] = product.reads
     const all = this.operands()
-    const own = all.filter((v) => this.resolve(v) === made.value)
+    const own = all.filter((v) => this.resolve(v) === made)
     const [M, N] = product.integers
-    if (own.length !== 1 || this.shape.length !== 2 || this.shape[0] !== M || this.shape[1] !== N) return undefined
+    if (followed.length > 0 || own.length !== 1 || this.shape.length !== 2) return undefined
+    if (this.shape[0] !== M || this.shape[1] !== N) return undefined
     const operands = [own[0], ...all.filter((v) => v !== own[0])]
     const { steps, stacks } = this.matrixDomain(operands)
-    const { writes, constants, integers } = this.pass(operands, steps, target)
-    const overwrites = writes.some(
-      (w) => w && 'value' in w && product.reads.some((v) => v !== undefined && share(v, w.value)),
-    )
+    const { writes, constants, integers } = this.pass(operands, steps, options.target)
+    const overwrites = writes.some((w) => w && 'value' in w && options.overwrites(w.value))
     if (writes.some(isSum) || overwrites || (product.rows === 0 && !stacks)) return undefined
-    const [a, b, addend] = product.reads
     return {
       kernel: 'matmul',
       reads: [a, b, addend, undefined, ...operands.slice(1)],
-      writes: [isKept || addend !== undefined ? made : undefined, ...writes],
+      writes: [options.isKept || addend !== undefined ? { value: made } : undefined, ...writes],
       integers: [...product.integers, ...integers],
       reals: constants,
       rows: product.rows,

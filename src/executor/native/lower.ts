@@ -183,7 +183,7 @@ class Lowering implements Lowerer {
   private closed(group: ElementwiseGroup, steps: Step[]): KernelStep {
     const inside = new Set(group.members)
     const target = (v: number) => this.groupTarget(v, inside)
-    const memory = (v: number | undefined) => v !== undefined && this.resolve(this.inPlace.get(this.resolve(v)) ?? v)
+    const memory = (v = -1) => this.resolve(this.inPlace.get(this.resolve(v)) ?? v)
     const reads = new Set(group.operands().map(memory))
     for (let i = steps.length - 1; i >= 0; i--) {
       const product = steps[i]
@@ -197,7 +197,8 @@ class Lowering implements Lowerer {
         return written || step.reads.some((v) => memory(v) === memory(made.value))
       })
       const isKept = target(made.value) !== undefined
-      const joined = !minds && group.after(product, target, isKept, (a, b) => memory(a) === memory(b))
+      const overwrites = (v: number) => operands.has(memory(v))
+      const joined = minds ? undefined : group.after(product, made.value, { target, isKept, overwrites })
       if (!joined) continue
       steps.splice(i, 1)
       return joined
