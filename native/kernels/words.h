@@ -82,6 +82,7 @@ LATHE_INLINE void storeHalves(uint16_t* p, vf x, int64_t n) {
   else if (n > 0) __builtin_memcpy(p, &h, static_cast<size_t>(n) * 2);
 }
 
+// y = x as bf16, n values.
 LATHE_INLINE void round(int64_t n, const float* x, uint16_t* y) {
   int64_t i = 0;
   for (; i + 2 * W <= n; i += 2 * W) store(y + i, Pairs::along(load(x + i), load(x + i + W)));

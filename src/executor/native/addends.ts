@@ -11,6 +11,7 @@ const beginWith: readonly string[] = ['matmul', 'normGrad']
 export function joinAddends(program: Program): Program {
   const uses = new UseTable(program)
   const shape = (value: number): string => program.values[value].shape.join()
+  const parameters = new Set(program.parameters.map(({ value }) => value))
 
   const joinList = (list: readonly Instruction[]): Instruction[] => {
     const result: (Instruction | undefined)[] = list.map((instruction) => {
@@ -27,6 +28,7 @@ export function joinAddends(program: Program): Program {
       const maker = list[madeAt.get(part) ?? i]
       if (by.length !== 1 || edge || maker.outputs[0] !== part || !beginWith.includes(maker.op)) return false
       if (shape(part) !== shape(sum) || shape(addend) !== shape(sum)) return false
+      if (parameters.has(uses.resolve(addend))) return false // the rows of sequences side by side could not share it
       const early = at(addend) < at(part)
       if (!early && maker.outputs.length > 1) return false
       const joined = { ...maker, inputs: [...maker.inputs, addend], outputs: [sum, ...maker.outputs.slice(1)] }

@@ -34,6 +34,10 @@ describe.runIf(nativeIsBuilt())('a sum that a product goes into', () => {
     expect(kernels(result(() => add(product(), parameter('row', [8]))))).toEqual([`${plain}, add`])
     expect(kernels(() => accumulate('sum', add(product(), x())))).toEqual([plain, 'elementwise add'])
   })
+
+  it('is a pass of its own with a weight, which sequences side by side could not share', () => {
+    expect(kernels(result(() => add(product(), parameter('v', [4, 8]))))).toEqual([plain, 'elementwise add'])
+  })
 })
 
 describe.runIf(nativeIsBuilt())('an elementwise pass over a product', () => {
