@@ -8,20 +8,53 @@ import { matmul } from '../ops/index.ts'
 import { RandomStream } from '../tensor/random.ts'
 import type { BenchStep } from './step.ts'
 
+/** How often to run what is timed: at least so many times, and for so many seconds. */
+export interface Repeats {
+  readonly least: number
+  readonly seconds: number
+}
+
 /** Milliseconds of repeated runs, after one that is not counted. */
-export async function timeRuns(
-  run: () => Promise<unknown>,
-  options: { least: number; seconds: number },
-): Promise<number[]> {
+export async function timeRuns(run: () => Promise<unknown>, { least, seconds }: Repeats): Promise<number[]> {
   await run()
   const times: number[] = []
-  const end = performance.now() + 1000 * options.seconds
-  while (times.length < options.least || (performance.now() < end && times.length < 200)) {
-    const start = performance.now()
-    await run()
-    times.push(performance.now() - start)
-  }
+  const end = performance.now() + 1000 * seconds
+  while (times.length < least || (performance.now() < end && times.length < 200)) times.push(await timed(run))
   return times
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await run()
+  return performance.now() - start
+}
+
+/**
+ * Milliseconds of each run, one number a round. A round gives all of them the same time, in which the short are repeated, and
+ * every second one goes backwards: slow minutes of the machine meet all alike. Two runs of each come before and do not count.
+ */
+export async function timeInTurn(
+  runs: readonly (() => Promise<unknown>)[],
+  { least, seconds }: Repeats,
+): Promise<number[][]> {
+  const first: number[] = []
+  for (const run of runs) {
+    await run()
+    first.push(await timed(run))
+  }
+  const longest = Math.max(...first)
+  const turns = runs.map((run, i) => {
+    const repeats = Math.max(1, Math.round(longest / first[i]))
+    const repeated = async () => {
+      for (let left = repeats; left > 0; left--) await run()
+    }
+    return { repeats, repeated, times: [] as number[] }
+  })
+  const end = performance.now() + 1000 * seconds
+  for (let round = 0; round < least || performance.now() < end; round++)
+    for (const { repeats, repeated, times } of round % 2 ? [...turns].reverse() : turns)
+      times.push((await timed(repeated)) / repeats)
+  return turns.map(({ times }) => times)
 }
 
 export function median(values: readonly number[]): number {

@@ -2,7 +2,7 @@
  * How the time of a training step grows with loops, with threads, and without tied weights.
  */
 import { chooseExecutor, type Executor, type ExecutorChoice } from '../executor/index.ts'
-import { driftOf, median, timeRuns } from './measure.ts'
+import { driftOf, median, timeInTurn } from './measure.ts'
 import { namedSizes, type Sizes, transformerModel } from './models.ts'
 import type { NamedModel } from './named-model.ts'
 import { BenchStep, drawStep } from './step.ts'
@@ -10,7 +10,7 @@ import { BenchStep, drawStep } from './step.ts'
 export interface ScalingOptions {
   readonly executor: Executor
   readonly seed: number
-  /** Time of the runs of each step. */
+  /** Time of each step's runs, together. */
   readonly seconds: number
 }
 
@@ -44,7 +44,6 @@ export interface LoopScaling {
     readonly loops: number
     readonly msPerStep: number
     readonly residual: number
-    readonly drift: number
   }[]
   /** Milliseconds of a step that no loop has a part in, and of each loop. */
   readonly intercept: number
@@ -57,64 +56,84 @@ export async function scaleLoops(
   counts = loopCounts,
   sizes: Omit<Sizes, 'plan'> = { ...namedSizes.L, batch: 8 },
 ): Promise<LoopScaling> {
-  const times: { x: number; y: number; drift: number }[] = []
-  for (const loops of counts) {
-    const model = transformerModel(`1x${loops}`, { ...sizes, plan: `1x${loops}` })
-    const { msPerStep: y, drift } = await timeModelStep(model, options)
-    times.push({ x: loops, y, drift })
-  }
-  const { intercept, slope, residuals } = fitAffine(times)
-  const points = times.map(({ x, y, drift }, i) => ({ loops: x, msPerStep: y, residual: residuals[i], drift }))
+  const models = counts.map((loops) => transformerModel(`1x${loops}`, { ...sizes, plan: `1x${loops}` }))
+  const times = await timeSteps(
+    models.map((model) => benchStep(model, options)),
+    options,
+  )
+  const measured = times.map((ms, i) => ({ x: counts[i], y: median(ms) }))
+  const { intercept, slope, residuals } = fitAffine(measured)
+  const points = measured.map(({ x, y }, i) => ({ loops: x, msPerStep: y, residual: residuals[i] }))
   return { points, intercept, slope }
+}
+
+/** How many times as long one step takes as another, from rounds of both. */
+export interface Ratio {
+  /** Median of the rounds' ratios. */
+  readonly ratio: number
+  /** That of the later rounds over that of the earlier, minus 1: how steady it was. */
+  readonly drift: number
+}
+
+function ratioOf(times: readonly number[], beside: readonly number[]): Ratio {
+  const ratios = times.map((ms, round) => ms / beside[round])
+  return { ratio: median(ratios), drift: driftOf(ratios) }
 }
 
 export interface ThreadScaling {
   /** Milliseconds of a step on one thread, and on all of the executor's. */
   readonly one: number
   readonly all: number
-  readonly speedup: number
-  /** The greater of the two in size. */
-  readonly drift: number
+  readonly speedup: Ratio
 }
 
-/** The same step on one thread and on all of them. */
+/** The same step on one thread and on all of them, in turn. */
 export async function scaleThreads(
   model: NamedModel,
   choice: ExecutorChoice,
   options: ScalingOptions,
 ): Promise<ThreadScaling> {
-  const all = await timeModelStep(model, options)
-  const executor = chooseExecutor({ ...choice, threads: 1 })
-  const one = await timeModelStep(model, { ...options, executor })
-  const drift = Math.max(Math.abs(one.drift), Math.abs(all.drift))
-  return { one: one.msPerStep, all: all.msPerStep, speedup: one.msPerStep / all.msPerStep, drift }
+  const alone = { ...options, executor: chooseExecutor({ ...choice, threads: 1 }) }
+  const [one, all] = await timeSteps([benchStep(model, alone), benchStep(model, options)], options)
+  return { one: median(one), all: median(all), speedup: ratioOf(one, all) }
 }
 
-export interface TiedCost {
+export interface Cost {
   readonly msPerStep: number
   /** Bytes that building the step and running it once added to what the process holds. */
   readonly bytes: number
-  readonly drift: number
 }
 
-/** L beside the same FLOPs with weights of their own for every layer. */
-export async function compareUntied(
-  choice: ExecutorChoice,
-  options: ScalingOptions,
-): Promise<{ readonly tied: TiedCost; readonly untied: TiedCost }> {
-  const cost = (plan: string) =>
-    timeModelStep(transformerModel(plan, { ...namedSizes.L, plan }), {
-      ...options,
-      executor: chooseExecutor(choice), // its workers' memory is this model's alone
-    })
-  return { tied: await cost('1x8'), untied: await cost('8') }
+export interface TiedCost {
+  readonly tied: Cost
+  readonly untied: Cost
+  /** The time of tied weights over that of untied ones. */
+  readonly time: Ratio
 }
 
-async function timeModelStep(model: NamedModel, { executor, seed, seconds }: ScalingOptions): Promise<TiedCost> {
-  const before = process.memoryUsage.rss()
-  const step = new BenchStep(model, drawStep(model, model.batch, seed), executor)
-  await step.train()
-  const bytes = process.memoryUsage.rss() - before
-  const times = await timeRuns(() => step.train(), { least: 4, seconds })
-  return { msPerStep: median(times), bytes, drift: driftOf(times) }
+/** L beside the same FLOPs with weights of their own for every layer, in turn. */
+export async function compareUntied(choice: ExecutorChoice, options: ScalingOptions): Promise<TiedCost> {
+  const build = async (plan: string) => {
+    const before = process.memoryUsage.rss()
+    const executor = chooseExecutor(choice) // its workers' memory is this model's alone
+    const step = benchStep(transformerModel(plan, { ...namedSizes.L, plan }), { ...options, executor })
+    await step.train()
+    return { step, bytes: process.memoryUsage.rss() - before }
+  }
+  const [tied, untied] = [await build('1x8'), await build('8')]
+  const [tiedMs, untiedMs] = await timeSteps([tied.step, untied.step], options)
+  return {
+    tied: { msPerStep: median(tiedMs), bytes: tied.bytes },
+    untied: { msPerStep: median(untiedMs), bytes: untied.bytes },
+    time: ratioOf(tiedMs, untiedMs),
+  }
 }
+
+const benchStep = (model: NamedModel, { executor, seed }: ScalingOptions): BenchStep =>
+  new BenchStep(model, drawStep(model, model.batch, seed), executor)
+
+const timeSteps = (steps: readonly BenchStep[], { seconds }: ScalingOptions): Promise<number[][]> =>
+  timeInTurn(
+    steps.map((step) => () => step.train()),
+    { least: 5, seconds: seconds * steps.length },
+  )

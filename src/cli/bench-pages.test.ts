@@ -21,14 +21,15 @@ vi.mock(import('../bench/grid.ts'), async (original) => ({
 vi.mock(import('../bench/scaling.ts'), async (original) => ({
   ...(await original()),
   scaleLoops: async () => ({
-    points: [{ loops: 1, msPerStep: 10, residual: -0.02, drift: -0.2 }],
+    points: [{ loops: 1, msPerStep: 10, residual: -0.02 }],
     intercept: 3,
     slope: 6.8,
   }),
-  scaleThreads: async () => ({ one: 20, all: 10, speedup: 2, drift: 0 }),
+  scaleThreads: async () => ({ one: 20, all: 10, speedup: { ratio: 2, drift: -0.2 } }),
   compareUntied: async () => ({
-    tied: { msPerStep: 10, bytes: 4e7, drift: 0 },
-    untied: { msPerStep: 10, bytes: 8e7, drift: 0 },
+    tied: { msPerStep: 10, bytes: 4e7 },
+    untied: { msPerStep: 10, bytes: 8e7 },
+    time: { ratio: 1, drift: 0.01 },
   }),
 }))
 
@@ -74,11 +75,15 @@ it('the grid is a table and a figure a base, and names its cliffs', async () => 
 
 it('scaling is the fit, the threads and the memory', async () => {
   const measured = await measureScaling({ ...options, models: pickModels('S,L'), flags: {} })
-  expect(measured.json).toMatchObject({ loops: { intercept: 3 }, threads: { S: { speedup: 2 }, L: { one: 20 } } })
+  expect(measured.json).toMatchObject({
+    loops: { intercept: 3 },
+    threads: { S: { speedup: { ratio: 2 } }, L: { one: 20 } },
+  })
   const text = printedText(measured.blocks)
   expect(text).toContain('Fitted: 3.0 ms + 6.8 ms a loop; the furthest point is 2.0 % off the line.')
-  expect(text).toMatch(/^ +1 +10\.0 ms +−2\.0 % +noisy$/m)
-  expect(text).toContain('L takes 1.000× the time and 0.50× the memory.')
+  expect(text).toMatch(/^ +1 +10\.0 ms +−2\.0 %$/m)
+  expect(text).toMatch(/^S +20\.0 ms +10\.0 ms +2\.00× +noisy$/m)
+  expect(text).toContain('L takes 1.000× the time (steady) and 0.50× the memory.')
   expect((await pageOf(measured)).files).toEqual(['bench-loops.svg', 'bench.md'])
 })
 

@@ -10,8 +10,6 @@ import { legend, type Measured, sentence, table } from './bench-page.ts'
 import { formatDrift, formatMs } from './bench-tables.ts'
 import type { CommonFlags } from './options.ts'
 
-const machine = { key: 'drift', title: 'machine', format: formatDrift } as const
-
 export interface ScalingFlags extends GridFlags {
   readonly models: readonly NamedModel[]
   readonly flags: CommonFlags
@@ -19,7 +17,7 @@ export interface ScalingFlags extends GridFlags {
 
 export async function measureScaling({ models, flags, say, ...options }: ScalingFlags): Promise<Measured> {
   say('L beside eight layers with weights of their own')
-  const { tied, untied } = await compareUntied(flags, options)
+  const untied = await compareUntied(flags, options)
   say('loops 1 to 64')
   const loops = await scaleLoops(options)
   const threads: Record<string, ThreadScaling> = {}
@@ -32,18 +30,18 @@ export async function measureScaling({ models, flags, say, ...options }: Scaling
   const megabytes = (bytes: number) => `${formatCount(bytes)}B`
   return {
     title: 'How a training step scales',
-    json: { loops, threads, tied, untied },
+    json: { loops, threads, untied },
     blocks: [
       legend(
-        'One layer of L looped, 8 sequences a step. Fit: fitted over measured, minus 1. Noisy: the two halves of the runs differ ' +
-          'by over 5 %.',
+        'What a table compares takes turns of the same length; a time, or a ratio, is the median of the rounds. Noisy: the later ' +
+          'half of the ratios differs by over 5 % from the earlier. Loops: one layer of L, 8 sequences; fit: fitted over measured, ' +
+          'minus 1.',
       ),
       table(
         [
           { key: 'loops', title: 'loops', align: 'right' },
           { key: 'msPerStep', title: 'time', align: 'right', format: formatMs },
           { key: 'residual', title: 'fit', align: 'right', format: signed },
-          machine,
         ],
         loops.points,
       ),
@@ -63,26 +61,25 @@ export async function measureScaling({ models, flags, say, ...options }: Scaling
           { key: 'model', title: 'threads' },
           { key: 'one', title: 'one thread', align: 'right', format: formatMs },
           { key: 'all', title: `${options.executor.threads} threads`, align: 'right', format: formatMs },
-          { key: 'speedup', title: 'speedup', align: 'right', format: (x: number) => `${x.toFixed(2)}×` },
-          machine,
+          { key: 'ratio', title: 'speedup', align: 'right', format: (x: number) => `${x.toFixed(2)}×` },
+          { key: 'drift', title: 'ratio', format: formatDrift },
         ],
-        Object.entries(threads).map(([model, times]) => ({ model, ...times })),
+        Object.entries(threads).map(([model, { speedup, ...times }]) => ({ model, ...times, ...speedup })),
       ),
       table(
         [
           { key: 'plan', title: 'the same FLOPs' },
           { key: 'msPerStep', title: 'time', align: 'right', format: formatMs },
           { key: 'bytes', title: 'memory added', align: 'right', format: megabytes },
-          machine,
         ],
         [
-          { plan: '1x8, one layer (L)', ...tied },
-          { plan: '8, its own weights a layer', ...untied },
+          { plan: '1x8, one layer (L)', ...untied.tied },
+          { plan: '8, its own weights a layer', ...untied.untied },
         ],
       ),
       sentence(
-        `L takes ${(tied.msPerStep / untied.msPerStep).toFixed(3)}× the time and ` +
-          `${(tied.bytes / untied.bytes).toFixed(2)}× the memory.`,
+        `L takes ${untied.time.ratio.toFixed(3)}× the time (${formatDrift(untied.time.drift)}) and ` +
+          `${(untied.tied.bytes / untied.untied.bytes).toFixed(2)}× the memory.`,
       ),
     ],
   }
