@@ -41,9 +41,12 @@ void packTile(const Side& A, int64_t m, int64_t k, int64_t rows, int64_t kLeft, 
   for (int64_t i = 0; i < kEdge; ++i) store(tile + i * kEdge, words[i]);
 }
 
-// Whether tiles read the left side where it stands: pairs that lie in lines, and fill whole tiles.
+// Whether tiles read the left side where it stands: pairs that lie in lines, enough of them for a block of whole tiles that
+// ends with the last.
 LATHE_INLINE bool standing(const FloatSide<Pairs>&, int64_t) { return false; }
-LATHE_INLINE bool standing(const HalfSide<Pairs>& A, int64_t M) { return A.line != 1 && M % kEdge == 0; }
+LATHE_INLINE bool standing(const HalfSide<Pairs>& A, int64_t M) {
+  return A.line != 1 && (M % kEdge == 0 || M > 2 * kEdge);
+}
 
 // Tiles of A in memory: words from row to row, from tile to tile along K, and from tile to tile down.
 struct TilesOfA {
@@ -122,8 +125,9 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
       const int32_t* b = packedB + n * words;
       for (int64_t m = m0; m < m1; m += 2 * kEdge) {
         const int64_t rows = least(2 * kEdge, m1 - m), mt = ceilDiv(rows, kEdge), nt = ceilDiv(cols, kEdge);
+        const int64_t before = stands ? mt * kEdge - rows : 0;  // rows of the last block that the one above it has
         const TilesOfA a = stands
-            ? TilesOfA{reinterpret_cast<const int32_t*>(A.data) + m * pitch, pitch, kEdge, kEdge * pitch}
+            ? TilesOfA{reinterpret_cast<const int32_t*>(A.data) + (m - before) * pitch, pitch, kEdge, kEdge * pitch}
             : TilesOfA{packedA + (m - m0) / kEdge * down, kEdge, kTileWords, down};
         const float* add = from ? from + m * ldc + n : nullptr;
         float* c = rowsOfC + (m - m0) * pitchC + n;
@@ -135,7 +139,7 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
         block(nK, a, b, bPitch, nullptr, edge, 2 * kEdge);
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = 0; j < cols; ++j) {
-            const float value = edge[i * 2 * kEdge + j];
+            const float value = edge[(before + i) * 2 * kEdge + j];
             c[i * pitchC + j] = add ? add[i * ldc + j] + value : value;
           }
       }

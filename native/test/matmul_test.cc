@@ -165,7 +165,7 @@ void testMatmul(const Kernels& kernels) {
     }
     runCase(kernels, precision, {1100, 260, 130, true, false}, ++seed);
     if (precision == Precision::BF16)
-      for (const int64_t M : {1, 32, 33, 64, 133})
+      for (const int64_t M : {1, 32, 33, 59, 64, 133})
         for (const int64_t N : {1, 32, 47, 96})
           for (const int64_t K : {32, 33, 96, 2048})
             for (int form = 0; form < 16; ++form) {
