@@ -1,5 +1,7 @@
 // What attention and its gradient share.
 #pragma once
+#include <type_traits>
+
 #include "gemm.h"
 #include "math.h"
 #include "rope.h"
@@ -16,19 +18,64 @@ LATHE_INLINE int64_t keysSeen(const Attention& s, int64_t i) {
   return s.causal ? least(keysOf(s), s.start + i + 1) : keysOf(s);
 }
 
-// The queries and keys of one head, turned where the attention has RoPE.
-class TurnedHead {
- public:
-  TurnedHead(const Attention&, Scratch&);
-  void load(int64_t head);  // points q and k at this head
+// The turns of an attention's queries and keys, where it has RoPE.
+LATHE_INLINE Rope ropeOf(const Attention& s, Scratch& scratch) {
+  if (s.ropeBase == 0) return {};
+  return makeRope(s.ropeBase, s.dHead, s.positions ? s.S : most(s.S, s.start + s.T), s.positions, scratch);
+}
 
-  const float *q = nullptr, *k = nullptr;
-  int64_t ldq, ldk;
-  Rope rope;
+// A matrix as heads, each an operand of products: `head` values from one to the next, `pitch` from row to row.
+template <class Kind>
+struct Heads {
+  static constexpr bool kHalves = Kind::depth == 2;
+  using Value = std::conditional_t<kHalves, uint16_t, float>;
+  const Value* data;
+  int64_t head, pitch;
 
- private:
-  const Attention& s_;
-  float *turnedQ_ = nullptr, *turnedK_ = nullptr;
+  const Value* at(int64_t h, int64_t row = 0) const { return data + h * head + row * pitch; }
+  Strided rows(int64_t h, int64_t row = 0) const { return {at(h, row), pitch, 1, kHalves}; }
+  Strided columns(int64_t h) const { return {at(h), 1, pitch, kHalves}; }
+};
+
+// Heads that lie side by side in x. Where they are turned, row r by row row0 + r of the table, or to be halves, they are
+// made anew, for all heads at once: so x is read from end to end.
+template <class Kind>
+Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const float* x, int64_t ldx, const Rope& rope, int64_t row0,
+                    Scratch& scratch) {
+  const bool turned = rope.half > 0;
+  const auto values = [&](int64_t pitch) { return static_cast<size_t>(rows * nHeads * pitch); };
+  if constexpr (Kind::depth == 1) {
+    if (!turned) return {x, dHead, ldx};
+    float* y = scratch.array<float>(values(dHead));
+    rotate(rope, row0, rows, nHeads, dHead, {x, ldx, dHead}, {y, dHead, rows * dHead}, 1);
+    return {y, rows * dHead, dHead};
+  } else {
+    constexpr int64_t kRows = 16;  // that stay in L1 once they are turned
+    const int64_t pitch = roundUp(dHead, 2 * W), width = nHeads * dHead;
+    uint16_t* y = scratch.array<uint16_t>(values(pitch));
+    float* part = turned ? scratch.array<float>(static_cast<size_t>(kRows * width)) : nullptr;
+    for (int64_t r = 0; r < rows; ++r) {
+      if (turned && r % kRows == 0)
+        rotate(rope, row0 + r, least(kRows, rows - r), nHeads, dHead, {x + r * ldx, ldx, dHead}, {part, width, dHead}, 1);
+      const FloatSide<Kind> from = {turned ? part + r % kRows * width : x + r * ldx, dHead, 1};
+      uint16_t* to = y + r * pitch;
+      for (int64_t h = 0; h < nHeads; ++h, to += rows * pitch)
+        if (dHead == W) store(to, Kind::along(load(from.data + h * W), vf{}));
+        else
+          for (int64_t i = 0; i < pitch; i += 2 * W) store(to + i, from.along(h, i, dHead - i));
+    }
+    return {y, rows * pitch, pitch};
+  }
+}
+
+// What the products of an attention begin with.
+template <class Kind>
+struct Inputs {
+  Heads<Kind> q, k, v;
+  Inputs(const Attention& s, const Rope& rope, Scratch& scratch)
+      : q(headsOf<Kind>(s.T, s.nHeads, s.dHead, s.q, s.ldq, rope, s.start, scratch)),
+        k(headsOf<Kind>(keysOf(s), s.nHeads, s.dHead, s.k, s.ldk, rope, 0, scratch)),
+        v(headsOf<Kind>(keysOf(s), s.nHeads, s.dHeadValue, s.v, s.ldv, {}, 0, scratch)) {}
 };
 
 // The most keys that any of query rows [i0, i0 + rows) may see.
@@ -66,7 +113,7 @@ struct Scores {
 
 // Words from row to row of a head's weights; where they are kept, the room for a row is given.
 LATHE_INLINE int64_t weightsPitch(Precision precision, const Attention& s) {
-  const int64_t own = linePitch(precision, keysOf(s));
+  const int64_t own = wordsPitch(precision, keysOf(s));
   return s.weights ? least(own, s.ldWeights) : own;
 }
 // Where the weights of head h's queries from the i-th on are kept, or a block for them.

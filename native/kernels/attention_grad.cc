@@ -21,13 +21,31 @@ void give(int64_t rows, int64_t cols, const float* x, const Output& y, int64_t c
     else __builtin_memcpy(static_cast<float*>(y.data) + column, x, static_cast<size_t>(cols) * sizeof(float));
 }
 
+// Rows of n keys, a row a query, as a left side whose rows are keys. Pairs are made anew, along queries, in `pairs`.
+template <class Kind>
+Words alongQueries(int64_t rows, int64_t n, Words A, int32_t* pairs) {
+  if constexpr (Kind::depth == 1) return {A.data, 1, A.row};
+  const int64_t pitch = roundUp(n, 2 * W) + W;  // an odd number of vectors: no multiple of 4 KiB
+  for (int64_t r = 0; r < rows; r += 2)
+    for (int64_t j = 0; j < n; j += 2 * W) {
+      const int32_t* line = A.data + r * A.row + j / 2;
+      vi first, second;
+      zipLines(load<vi>(line), r + 1 < rows ? load<vi>(line + A.row) : vi{}, first, second);
+      store(pairs + r / 2 * pitch + j, first);
+      store(pairs + r / 2 * pitch + j + W, second);
+    }
+  return {pairs, 1, pitch};
+}
+
 template <class Kind>
 void attendBack(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
   const bool kept = s.weights != nullptr;
-  const int64_t keys = keysOf(s), ld = roundUp(keys, 2 * W), pitch = weightsPitch(precision, s), pitchS = linePitch(precision, keys);
+  const int64_t keys = keysOf(s), ld = roundUp(keys, 2 * W), pitch = weightsPitch(precision, s), pitchS = wordsPitch(precision, keys);
   const int64_t width = s.nHeads * s.dHead, widthV = s.nHeads * s.dHeadValue;
   const size_t most = static_cast<size_t>(least(kQueryBlock, s.T));
-  TurnedHead head(s, scratch);
+  const Rope rope = ropeOf(s, scratch);
+  const Inputs<Kind> in(s, rope, scratch);
+  const auto dout = headsOf<Kind>(s.T, s.nHeads, s.dHeadValue, g.dout, widthV, {}, 0, scratch);
   void* packedKT = kept ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
   void* packedVT = scratch.take(packedBytes(precision, s.dHeadValue, keys));
   void* packedK = scratch.take(packedBytes(precision, keys, s.dHead));
@@ -36,6 +54,8 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   float* products = scratch.array<float>(most * ld);
   int32_t* again = kept ? nullptr : scratch.array<int32_t>(most * pitch);
   int32_t* dS = scratch.array<int32_t>(most * pitchS);
+  const size_t pairs = Kind::depth == 2 ? (most + 1) / 2 * static_cast<size_t>(ld + W) : 0;
+  int32_t *turnedP = scratch.array<int32_t>(pairs), *turnedS = scratch.array<int32_t>(pairs);
   float* meanGrads = scratch.array<float>(static_cast<size_t>(s.T * s.nHeads));
   for (int64_t i = 0; i < s.T * s.nHeads; ++i)
     meanGrads[i] = dot(s.dHeadValue, g.dout + i * s.dHeadValue, s.out + i * s.dHeadValue);
@@ -44,22 +64,19 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   float* dv = scratch.array<float>(static_cast<size_t>(s.S * s.dHeadValue));
 
   for (int64_t h = 0; h < s.nHeads; ++h) {
-    head.load(h);
-    const float *v = s.v + h * s.dHeadValue, *dout = g.dout + h * s.dHeadValue;
     __builtin_memset(dk, 0, static_cast<size_t>(s.S * s.dHead) * sizeof(float));
     __builtin_memset(dv, 0, static_cast<size_t>(s.S * s.dHeadValue) * sizeof(float));
-    if (!kept) pack(precision, s.dHead, keys, {head.k, 1, head.ldk}, packedKT);
-    pack(precision, s.dHeadValue, keys, {v, 1, s.ldv}, packedVT);
-    pack(precision, keys, s.dHead, {head.k, head.ldk, 1}, packedK);
-    pack(precision, s.T, s.dHead, {head.q, head.ldq, 1}, packedQ);
-    pack(precision, s.T, s.dHeadValue, {dout, widthV, 1}, packedDout);
+    if (!kept) pack(precision, s.dHead, keys, in.k.columns(h), packedKT);
+    pack(precision, s.dHeadValue, keys, in.v.columns(h), packedVT);
+    pack(precision, keys, s.dHead, in.k.rows(h), packedK);
+    pack(precision, s.T, s.dHead, in.q.rows(h), packedQ);
+    pack(precision, s.T, s.dHeadValue, dout.rows(h), packedDout);
 
     for (int64_t i0 = 0; i0 < s.T; i0 += kQueryBlock) {
       const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows), whole = roundUp(n, W);
       int32_t* weights = weightsOf(s, h, i0, pitch, again);
       if (!kept) {
-        multiply(precision, rows, n, s.dHead, {head.q + i0 * head.ldq, head.ldq, 1}, {packedKT, s.dHead}, nullptr, products,
-                 ld, scratch);
+        multiply(precision, rows, n, s.dHead, in.q.rows(h, i0), {packedKT, s.dHead}, nullptr, products, ld, scratch);
         for (int64_t r = 0; r < rows; ++r) {
           const Scores scores(s, i0 + r);
           const float lse = s.lse[h * s.T + i0 + r];
@@ -68,24 +85,26 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
           storeLine<Kind>(scores.whole(), whole, weights + r * pitch, [&](int64_t j) { return load(row + j); });
         }
       }
-      multiply(precision, rows, n, s.dHeadValue, {dout + i0 * widthV, widthV, 1}, {packedVT, s.dHeadValue}, nullptr,
-               products, ld, scratch);
+      multiply(precision, rows, n, s.dHeadValue, dout.rows(h, i0), {packedVT, s.dHeadValue}, nullptr, products, ld, scratch);
       for (int64_t r = 0; r < rows; ++r) {
-        const int64_t i = i0 + r;
-        const float meanGrad = meanGrads[i * s.nHeads + h], scale = s.scale;
+        const float meanGrad = meanGrads[(i0 + r) * s.nHeads + h], scale = s.scale;
         const int32_t* line = weights + r * pitch;
         const float* dP = products + r * ld;
-        storeLine<Kind>(Scores(s, i).whole(), whole, dS + r * pitchS,
-                        [&](int64_t j) { return Kind::values(line, j) * (load(dP + j) - meanGrad) * scale; });
+        if (kept && i0 + rows + r < s.T)  // they come from memory: asked for a block ahead
+          for (int64_t j = 0; j < (whole + kQueryBlock) / Kind::depth; j += W) __builtin_prefetch(line + rows * pitch + j);
+        storeLine<Kind>(whole, whole, dS + r * pitchS,
+                        [&](int64_t j) { return Kind::values(line, j) * (loadUpTo(dP + j, n - j) - meanGrad) * scale; });
       }
-      const Lines P = {weights, pitch}, dScores = {dS, pitchS};
-      multiplyLines(precision, n, s.dHeadValue, rows, P, true, {packedDout, s.T, i0}, dv, dv, s.dHeadValue, scratch);
-      multiplyLines(precision, n, s.dHead, rows, dScores, true, {packedQ, s.T, i0}, dk, dk, s.dHead, scratch);
-      multiplyLines(precision, rows, s.dHead, n, dScores, false, {packedK, keys}, nullptr, dq + i0 * s.dHead, s.dHead, scratch);
+      const Words P = alongQueries<Kind>(rows, n, {weights, pitch, 1}, turnedP);
+      const Words dScores = alongQueries<Kind>(rows, n, {dS, pitchS, 1}, turnedS);
+      multiplyWords(precision, n, s.dHeadValue, rows, P, {packedDout, s.T, i0}, dv, dv, s.dHeadValue, scratch);
+      multiplyWords(precision, n, s.dHead, rows, dScores, {packedQ, s.T, i0}, dk, dk, s.dHead, scratch);
+      multiplyWords(precision, rows, s.dHead, n, {dS, pitchS, 1}, {packedK, keys}, nullptr, dq + i0 * s.dHead, s.dHead,
+                    scratch);
     }
     if (s.ropeBase != 0) {
-      rotate(head.rope, s.start, s.T, s.dHead, dq, s.dHead, dq, s.dHead, -1);
-      rotate(head.rope, 0, keys, s.dHead, dk, s.dHead, dk, s.dHead, -1);
+      rotate(rope, s.start, s.T, 1, s.dHead, {dq, s.dHead, 0}, {dq, s.dHead, 0}, -1);
+      rotate(rope, 0, keys, 1, s.dHead, {dk, s.dHead, 0}, {dk, s.dHead, 0}, -1);
     }
     give(s.T, s.dHead, dq, g.dq, h * s.dHead, width);
     give(s.S, s.dHead, dk, g.dk, h * s.dHead, width);

@@ -127,10 +127,10 @@ LATHE_INLINE bool standing(const FloatSide<Full>& A, int64_t N) {
 LATHE_INLINE bool standing(const HalfSide<Pairs>& A, int64_t N) {
   return A.line != 1 && (A.line % (2 * kPage) != 0 || N <= kPanel);
 }
+template <class Kind>
+LATHE_INLINE bool standing(const WordSide<Kind>&, int64_t) { return true; }
 template <class Side>
-LATHE_INLINE bool standing(const Side&, int64_t) {
-  return false;
-}
+LATHE_INLINE bool standing(const Side&, int64_t) { return false; }
 
 // A block's surplus lanes are overwritten by its next word of K, and the last ones are not written.
 template <class Side>
@@ -186,7 +186,7 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
           Block s;
           s.words = least(kBlockWords, words - k0);
           if (stands) {
-            s.rs = A.line / d, s.cs = A.step;
+            s.rs = A.lineWords(), s.cs = A.step;
             s.a = reinterpret_cast<const int32_t*>(A.data) + (m0 + r0) * s.rs + k0 * s.cs;
           } else {
             s.rs = across ? 1 : pitch, s.cs = across ? R : 1;
@@ -260,15 +260,19 @@ void multiply(Precision precision, int64_t M, int64_t N, int64_t K, Strided A, P
 #endif
 }
 
-int64_t linePitch(Precision precision, int64_t K) {
+int64_t wordsPitch(Precision precision, int64_t K) {
   return pitchOfWords(ceilDiv(K, precision == Precision::BF16 ? Half::depth : 1));
 }
 
-void multiplyLines(Precision precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B,
-                   const float* from, float* C, int64_t ldc, Scratch& scratch) {
-  const bool halves = precision == Precision::BF16 && Half::depth == 2;
-  const int64_t pitch = halves ? 2 * A.pitch : A.pitch;
-  multiply(precision, M, N, K, {A.data, across ? 1 : pitch, across ? pitch : 1, halves}, B, from, C, ldc, scratch);
+void multiplyWords(Precision precision, int64_t M, int64_t N, int64_t K, Words A, PackedB B, const float* from, float* C,
+                   int64_t ldc, Scratch& scratch) {
+  if (precision == Precision::F32)
+    return multiplyAs(M, N, K, WordSide<Full>{A.data, A.row, A.step}, B, from, C, ldc, nullptr, scratch);
+#if defined(LATHE_TILES)
+  multiplyTiles(M, N, K, A, B, from, C, ldc, scratch);
+#else
+  multiplyAs(M, N, K, WordSide<Half>{A.data, A.row, A.step}, B, from, C, ldc, nullptr, scratch);
+#endif
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -11,13 +11,14 @@ struct PackedB {
 };
 constexpr int64_t kPackedStep = 32;
 
-// Lines of words (words.h), `pitch` words apart, each filled up with zeros to whole vectors.
-struct Lines {
+// A left side as words (words.h), `row` and `step` of them from one to the next down and along K; one of both is 1. Where it
+// is the step, each row is filled up with zeros to whole vectors.
+struct Words {
   const int32_t* data;
-  int64_t pitch;
+  int64_t row, step;
 };
-// For lines of K values: an odd number of vectors, so that they are no multiple of 4 KiB apart.
-int64_t linePitch(Precision, int64_t K);
+// A pitch for rows of K values in words: an odd number of vectors, so that they are no multiple of 4 KiB apart.
+int64_t wordsPitch(Precision, int64_t K);
 
 size_t packedBytes(Precision, int64_t K, int64_t N);
 void pack(Precision, int64_t K, int64_t N, Strided B, void* packed);
@@ -25,9 +26,9 @@ void pack(Precision, int64_t K, int64_t N, Strided B, void* packed);
 // C [M, N] = from + A [M, K] . B; from lies as C does, may be C, or null for zeros. `then` as in kernels.h.
 void multiply(Precision, int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
               Scratch&, const Elementwise* then = nullptr);
-// The same where A's rows are lines, or, `across`, its columns.
-void multiplyLines(Precision, int64_t M, int64_t N, int64_t K, Lines A, bool across, PackedB B, const float* from,
-                   float* C, int64_t ldc, Scratch&);
+// The same of words.
+void multiplyWords(Precision, int64_t M, int64_t N, int64_t K, Words A, PackedB B, const float* from, float* C, int64_t ldc,
+                   Scratch&);
 
 // What follows a product, from rows [m0, m0 + rows) of C at c, ldc apart.
 void follow(const Elementwise& then, int64_t m0, int64_t rows, const float* c, int64_t ldc, Scratch&);
@@ -37,6 +38,7 @@ size_t packedBytesTiles(int64_t K, int64_t N);
 void packTiles(int64_t K, int64_t N, Strided B, void* packed);
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
                    Scratch&, const Elementwise* then);
+void multiplyTiles(int64_t M, int64_t N, int64_t K, Words A, PackedB B, const float* from, float* C, int64_t ldc, Scratch&);
 #endif
 
 }  // namespace lathe::LATHE_VARIANT

@@ -44,7 +44,8 @@ void packTile(const Side& A, int64_t m, int64_t k, int64_t rows, int64_t kLeft, 
 // Whether tiles read the left side where it stands: pairs that lie in lines, enough of them for a block of whole tiles that
 // ends with the last.
 LATHE_INLINE bool standing(const FloatSide<Pairs>&, int64_t) { return false; }
-LATHE_INLINE bool standing(const HalfSide<Pairs>& A, int64_t M) {
+template <class Side>
+LATHE_INLINE bool standing(const Side& A, int64_t M) {
   return A.line != 1 && (M % kEdge == 0 || M > 2 * kEdge);
 }
 
@@ -105,7 +106,7 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
   const bool stands = standing(A, M);
 
   Scratch::Frame frame(scratch);
-  const int64_t down = nK * kTileWords, bPitch = words * kEdge, pitch = A.line / 2;
+  const int64_t down = nK * kTileWords, bPitch = words * kEdge, pitch = A.lineWords();
   const int64_t asked = then ? least(M, kPartRows) : M;
   const int64_t mostRows = roundUp(least(asked, most(kBlockBytes / (64 * nK), 2 * kEdge)), 2 * kEdge);
   int32_t* packedA = stands ? nullptr : scratch.array<int32_t>(static_cast<size_t>(mostRows / kEdge * down));
@@ -163,6 +164,11 @@ void packTiles(int64_t K, int64_t N, Strided B, void* packed) {
 void multiplyTiles(int64_t M, int64_t N, int64_t K, Strided A, PackedB B, const float* from, float* C, int64_t ldc,
                    Scratch& scratch, const Elementwise* then) {
   withSide<Pairs>(A, A.rs, A.cs, [&](const auto& side) { multiplyAs(M, N, K, side, B, from, C, ldc, then, scratch); });
+}
+
+void multiplyTiles(int64_t M, int64_t N, int64_t K, Words A, PackedB B, const float* from, float* C, int64_t ldc,
+                   Scratch& scratch) {
+  multiplyAs(M, N, K, WordSide<Pairs>{A.data, A.row, A.step}, B, from, C, ldc, nullptr, scratch);
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -85,27 +85,34 @@ struct Narrow<16> {
 
 // Turns pairs as many at a time as a power of 2 that divides half a head, 1 or from 4 up to N.
 template <int N>
-void turnRows(const Rope& rope, int64_t row0, int64_t rows, const float* x, int64_t ldx, float* y, int64_t ldy,
+void turnRows(const Rope& rope, int64_t row0, int64_t rows, int64_t nHeads, InHeads<const float> x, InHeads<float> y,
               float direction) {
   if constexpr (N > 1)
-    if (rope.half % N) return turnRows<(N > 4 ? N / 2 : 1)>(rope, row0, rows, x, ldx, y, ldy, direction);
+    if (rope.half % N) return turnRows<(N > 4 ? N / 2 : 1)>(rope, row0, rows, nHeads, x, y, direction);
   using V = typename Narrow<N>::type;
-  for (int64_t r = row0 * rope.pitch; rows > 0; --rows, r += rope.pitch, x += ldx, y += ldy)
-    for (int64_t i = 0; i < rope.half; i += N) {
-      const V c = load<V>(rope.cosines + r + i), s = load<V>(rope.sines + r + i) * direction;
-      const V a = load<V>(x + i), b = load<V>(x + rope.half + i);
-      store(y + i, a * c - b * s);
-      store(y + rope.half + i, a * s + b * c);
-    }
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from = x.data + r * x.row;
+    float* to = y.data + r * y.row;
+    const int64_t table = (row0 + r) * rope.pitch;
+    for (int64_t h = 0; h < nHeads; ++h, from += x.head, to += y.head)
+      for (int64_t i = 0; i < rope.half; i += N) {
+        const V c = load<V>(rope.cosines + table + i), s = load<V>(rope.sines + table + i) * direction;
+        const V a = load<V>(from + i), b = load<V>(from + rope.half + i);
+        store(to + i, a * c - b * s);
+        store(to + rope.half + i, a * s + b * c);
+      }
+  }
 }
 
 }  // namespace
 
-void rotate(const Rope& rope, int64_t row0, int64_t rows, int64_t dHead, const float* x, int64_t ldx, float* y,
-            int64_t ldy, float direction) {
-  turnRows<W>(rope, row0, rows, x, ldx, y, ldy, direction);
-  if (dHead % 2)
-    for (int64_t r = 0; r < rows; ++r) y[r * ldy + dHead - 1] = x[r * ldx + dHead - 1];
+void rotate(const Rope& rope, int64_t row0, int64_t rows, int64_t nHeads, int64_t dHead, InHeads<const float> x,
+            InHeads<float> y, float direction) {
+  turnRows<W>(rope, row0, rows, nHeads, x, y, direction);
+  if (dHead % 2 == 0) return;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t h = 0; h < nHeads; ++h)
+      y.data[r * y.row + h * y.head + dHead - 1] = x.data[r * x.row + h * x.head + dHead - 1];
 }
 
 void rope(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, float* y,
@@ -114,8 +121,7 @@ void rope(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, f
   auto* positions = scratch.array<int32_t>(static_cast<size_t>(T));
   for (int64_t t = 0; t < T; ++t) positions[t] = static_cast<int32_t>(start + t);
   const Rope turns = makeRope(base, dHead, T, positions, scratch);
-  for (int64_t h = 0; h < nHeads; ++h)
-    rotate(turns, 0, T, dHead, x + h * dHead, nHeads * dHead, y + h * dHead, nHeads * dHead, direction);
+  rotate(turns, 0, T, nHeads, dHead, {x, nHeads * dHead, dHead}, {y, nHeads * dHead, dHead}, direction);
 }
 
 }  // namespace lathe::LATHE_VARIANT

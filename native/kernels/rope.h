@@ -13,8 +13,15 @@ struct Rope {
 // The turns of `rows` rows that stand at positions[r], or at r where positions is null.
 Rope makeRope(float base, int64_t dHead, int64_t rows, const int32_t* positions, Scratch&);
 
+// Heads of a matrix: values from row to row, and from head to head.
+template <class Value>
+struct InHeads {
+  Value* data;
+  int64_t row, head;
+};
+
 // y = x turned (direction 1) or turned back (-1), in place or apart; row r of x takes row row0 + r of the table.
-void rotate(const Rope&, int64_t row0, int64_t rows, int64_t dHead, const float* x, int64_t ldx, float* y, int64_t ldy,
-            float direction);
+void rotate(const Rope&, int64_t row0, int64_t rows, int64_t nHeads, int64_t dHead, InHeads<const float> x,
+            InHeads<float> y, float direction);
 
 }  // namespace lathe::LATHE_VARIANT

@@ -10,6 +10,7 @@
 #endif
 
 #define LATHE_INLINE static inline __attribute__((always_inline))
+#define LATHE_MEMBER __attribute__((always_inline))
 
 namespace lathe::LATHE_VARIANT {
 

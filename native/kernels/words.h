@@ -107,13 +107,14 @@ struct FloatSide {
   const float* data;
   int64_t line, step;
 
-  __attribute__((always_inline)) vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
+  LATHE_MEMBER int64_t lineWords() const { return line / Kind::depth; }
+  LATHE_MEMBER vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
     const float* p = data + l + k * step;
     const vf lo = kLeft > 0 ? loadUpTo(p, lanes) : vf{};
     if constexpr (Kind::depth == 1) return Kind::across(lo, lo);
     else return Kind::across(lo, kLeft > 1 ? loadUpTo(p + step, lanes) : vf{});
   }
-  __attribute__((always_inline)) vi along(int64_t l, int64_t k, int64_t kLeft) const {
+  LATHE_MEMBER vi along(int64_t l, int64_t k, int64_t kLeft) const {
     constexpr int n = Kind::depth * W;
     const float* p = data + l * line + k * step;
     if (step != 1) {
@@ -135,18 +136,44 @@ struct HalfSide {
   const uint16_t* data;
   int64_t line, step;
 
-  __attribute__((always_inline)) vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
+  LATHE_MEMBER int64_t lineWords() const { return line / Kind::depth; }
+  LATHE_MEMBER vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
     const uint16_t* p = data + l + k * step;
     const vu lo = kLeft > 0 ? widened(loadHalves(p, lanes)) : vu{};
     if constexpr (Kind::depth == 1) return reinterpret_cast<vi>(lo << 16);
     else return reinterpret_cast<vi>(lo | (kLeft > 1 ? widened(loadHalves(p + step, lanes)) << 16 : vu{}));
   }
-  __attribute__((always_inline)) vi along(int64_t l, int64_t k, int64_t) const {
+  LATHE_MEMBER vi along(int64_t l, int64_t k, int64_t) const {
     const uint16_t* p = data + l * line + k;
     if constexpr (Kind::depth == 1) return reinterpret_cast<vi>(widened(load<vh>(p)) << 16);
     else return load<vi>(p);
   }
 };
+
+// The same of words that are there already, `line` and `step` of them apart, of which one is 1.
+template <class Of>
+struct WordSide {
+  using Kind = Of;
+  const int32_t* data;
+  int64_t line, step;
+
+  LATHE_MEMBER int64_t lineWords() const { return line; }
+  LATHE_MEMBER vi across(int64_t l, int64_t k, int64_t kLeft, int64_t lanes) const {
+    const int32_t* p = data + l + k / Kind::depth * step;
+    return kLeft <= 0 ? vi{} : lanes >= W ? load<vi>(p) : loadPart<vi>(p, lanes);
+  }
+  LATHE_MEMBER vi along(int64_t l, int64_t k, int64_t) const { return load<vi>(data + l * line + k / Kind::depth); }
+};
+
+template <int... i>
+LATHE_INLINE void zipLines(vi a, vi b, vi& first, vi& second, std::integer_sequence<int, i...>) {
+  const vi even = (a & 0xffff) | (b << 16);
+  const vi odd = reinterpret_cast<vi>(reinterpret_cast<vu>(a) >> 16) | (b & ~0xffff);
+  first = LATHE_SHUFFLE(even, odd, (i / 2 + i % 2 * W)...);
+  second = LATHE_SHUFFLE(even, odd, (W / 2 + i / 2 + i % 2 * W)...);
+}
+// Of two lines' W words from one place on, pairs along each, the 2W pairs across them.
+LATHE_INLINE void zipLines(vi a, vi b, vi& first, vi& second) { zipLines(a, b, first, second, Lanes{}); }
 
 // f(the side whose lines and steps these are).
 template <class Kind, class F>
