@@ -7,6 +7,7 @@ namespace lathe::LATHE_VARIANT {
 
 constexpr float kInfinity = __builtin_inff();
 constexpr float kLog2E = 0x1.715476p+0f;
+constexpr float kLn2 = 0x1.62e43p-1f;
 constexpr float kLn2Hi = 0x1.62e4p-1f;        // 15 bits, so that its product with an exponent is exact
 constexpr float kLn2Lo = 0x1.7f7d1cp-20f;     // ln 2 - kLn2Hi
 
@@ -47,18 +48,23 @@ LATHE_INLINE vf expOf(vf x) {
   return (e.less1 + 1.0f) * powerOf2(half) * powerOf2(e.n - half);
 }
 
-// exp for x <= 88 where results below the normal numbers may be 0: what softmax needs. 2^(n + f) with |f| <= 1/2, of which
-// 2^f is the polynomial 1 + ... of degree 5 with the least relative error, 9e-8 (found by reweighted least squares).
+// 2^n exp(r) where |r| <= ln 2 / 2 and shifted is n + kRound: exp(r) is the polynomial 1 + ... of degree 5 with the least
+// relative error, 9e-8 (found by reweighted least squares).
+LATHE_INLINE vf scaledExp(vf shifted, vf r) {
+  vf p = splat(0x1.0fa834p-7f);
+  p = p * r + 0x1.573a54p-5f;
+  p = p * r + 0x1.555a6ap-3f;
+  p = p * r + 0x1.fffdc6p-2f;
+  p = p * r + 0x1.fffff6p-1f;
+  p = p * r + 1.0f;
+  return p * powerOf2(wholeOf(shifted));
+}
+
+// exp for x <= 88 where results below the normal numbers may be 0: what softmax needs. Small results are less exact, by
+// 6e-8 of |x|.
 LATHE_INLINE vf expFlushed(vf x) {
-  const vf least = larger(splat(-87.0f), x);
-  const vf shifted = least * kLog2E + kRound, f = least * kLog2E - (shifted - kRound);
-  vf p = splat(0x1.5bba14p-10f);
-  p = p * f + 0x1.3cea88p-7f;
-  p = p * f + 0x1.c6b752p-5f;
-  p = p * f + 0x1.ebf9bcp-3f;
-  p = p * f + 0x1.62e42ap-1f;
-  p = p * f + 1.0f;
-  return pick(x < -87.0f, vf{}, p * powerOf2(wholeOf(shifted)));
+  const vf y = larger(splat(-87.0f), x), shifted = y * kLog2E + kRound;
+  return pick(x < -87.0f, vf{}, scaledExp(shifted, y - (shifted - kRound) * kLn2));
 }
 
 // log(2^k (1 + f)) with 1 + f in [1/sqrt 2, sqrt 2]: 2 artanh(f / (2 + f)), arranged so that f itself is added last.
@@ -104,8 +110,10 @@ struct Sigmoid {
 };
 LATHE_INLINE Sigmoid sigmoidOf(vf x) {
   constexpr float kEnd = 88.0f;  // exp(88) is finite, and 2^n of exp(-88) is 0
-  const Exponent exponent = splitExp(clamp(-x, -kEnd, kEnd));
-  const vf e = (exponent.less1 + 1.0f) * powerOf2(exponent.n), value = 1.0f / (e + 1.0f);
+  const vf y = clamp(-x, -kEnd, kEnd);
+  const vf shifted = y * kLog2E + kRound;
+  const vf whole = shifted - kRound;
+  const vf e = scaledExp(shifted, (y - whole * kLn2Hi) - whole * kLn2Lo), value = 1.0f / (e + 1.0f);
   return {pick(x < -kEnd, vf{}, value), e * value};
 }
 
