@@ -87,13 +87,14 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
       }
       multiply(precision, rows, n, s.dHeadValue, dout.rows(h, i0), {packedVT, s.dHeadValue}, nullptr, products, ld, scratch);
       for (int64_t r = 0; r < rows; ++r) {
+        const int64_t seen = keysSeen(s, i0 + r);
         const float meanGrad = meanGrads[(i0 + r) * s.nHeads + h], scale = s.scale;
         const int32_t* line = weights + r * pitch;
         const float* dP = products + r * ld;
         if (kept && i0 + rows + r < s.T)  // they come from memory: asked for a block ahead
           for (int64_t j = 0; j < (whole + kQueryBlock) / Kind::depth; j += W) __builtin_prefetch(line + rows * pitch + j);
-        storeLine<Kind>(whole, whole, dS + r * pitchS,
-                        [&](int64_t j) { return Kind::values(line, j) * (loadUpTo(dP + j, n - j) - meanGrad) * scale; });
+        storeLine<Kind>(roundUp(seen, W), whole, dS + r * pitchS,
+                        [&](int64_t j) { return Kind::values(line, j) * (firstLanes(load(dP + j), seen - j) - meanGrad) * scale; });
       }
       const Words P = alongQueries<Kind>(rows, n, {weights, pitch, 1}, turnedP);
       const Words dScores = alongQueries<Kind>(rows, n, {dS, pitchS, 1}, turnedS);

@@ -144,7 +144,7 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
            int(c.T), int(c.S), int(c.start), int(c.nHeads), int(c.dHead), int(c.dHeadValue), c.causal ? ", causal" : "",
            c.rope ? ", rope" : "", c.positions ? ", positions" : "", c.segments ? ", segments" : "");
   const Right right = naive(precision, s, dout.data());
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.attention(precision, s, scratch);
   const double allowed = tolerance(precision, double(c.dHead + c.S));
   checkClose(out.data(), right.out.data, allowed, what + ", out");
@@ -184,7 +184,7 @@ void runRope(const Kernels& kernels, int64_t T, int64_t nHeads, int64_t dHead, i
       turn(right.data() + t * width + h * dHead, dHead, double(start + t), 10000, 1);
   const std::string what =
       text("%s rope of %d rows from %d, %d heads of %d", kernels.name, int(T), int(start), int(nHeads), int(dHead));
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.rope(10000, start, T, nHeads, dHead, 1, x.data(), y.data(), scratch);
   checkClose(y.data(), right, tolerance(Precision::F32, 2), what);
   for (int64_t i = 0; i < T * width; ++i) right[i] = x[i];

@@ -72,6 +72,15 @@ class Guarded {
   char* map_;
   T* data_;
 };
+// Temporary memory that is full of NaN, as a worker's may be: what a kernel did not write it must not use.
+class UsedScratch : public Scratch {
+ public:
+  UsedScratch() {
+    constexpr size_t kBytes = 256 << 10;
+    std::memset(take(kBytes), 0xff, kBytes);
+    reset();
+  }
+};
 using Floats = Guarded<float>;
 using Ints = Guarded<int32_t>;
 

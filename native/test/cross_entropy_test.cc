@@ -19,7 +19,7 @@ void runCase(const Kernels& kernels, Precision precision, int64_t T, int64_t d, 
 
   Doubles wantLoss(T), wantLse(T), wantDx(T * d), wantDW(V * d);
   for (int64_t i = 0; i < V * d; ++i) wantDW[i] = accumulate ? dW[i] : 0;
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.crossEntropy(precision, s, losses.data(), predictions.data(), lse.data(), scratch);
   const std::string what =
       text("%s cross-entropy %s T %d, d %d, V %d", kernels.name, nameOf(precision), int(T), int(d), int(V));
@@ -85,7 +85,7 @@ void ties(const Kernels& kernels, Precision precision) {
   Ints targets(std::vector<int32_t>{0, 700, 1499}), predictions(T);
   Guarded<char> packed(kernels.packedBytes(precision, d, V));
   kernels.pack(precision, d, V, {w.data(), 1, d}, packed.data());
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.crossEntropy(precision, {T, d, V, {x.data(), d, 1}, packed.data(), nullptr, targets.data()}, losses.data(),
                        predictions.data(), lse.data(), scratch);
   for (int64_t i = 0; i < T; ++i) {
@@ -104,7 +104,7 @@ void overflowIsMasked(const Kernels& kernels) {
   kernels.pack(Precision::F32, 2, 1, {w.data(), 1, 1}, packedT.data());
   const CrossEntropy s = {2, 1, 2, {x.data(), 1, 1}, packed.data(), packedT.data(), targets.data()};
   const std::vector<float> dlosses = {1, 1};
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.crossEntropy(Precision::F32, s, losses.data(), predictions.data(), lse.data(), scratch);
   kernels.crossEntropyGrad(Precision::F32, s, lse.data(), dlosses.data(), dx.data(), dW.data(), false, scratch);
   check(std::isinf(lse[0]) || std::isnan(lse[0]), "%s cross-entropy: lse %g has not overflowed", kernels.name, lse[0]);
@@ -117,7 +117,7 @@ void nanIsSeen(const Kernels& kernels) {
   Ints targets(std::vector<int32_t>{0, 0}), predictions(2);
   Guarded<char> packed(kernels.packedBytes(Precision::F32, 1, 3));
   kernels.pack(Precision::F32, 1, 3, {w.data(), 1, 1}, packed.data());
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.crossEntropy(Precision::F32, {2, 1, 3, {x.data(), 1, 1}, packed.data(), nullptr, targets.data()}, losses.data(),
                        predictions.data(), lse.data(), scratch);
   check(std::isnan(losses[0]) && predictions[0] >= 0 && predictions[0] < 3, "%s cross-entropy: NaN gives loss %g",

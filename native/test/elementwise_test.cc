@@ -34,7 +34,7 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
   Guarded<uint16_t> rounded(n);
   const Output writes[] = {{out.data(), false}, {sum.data(), false}, {copy.data(), false}, {rounded.data(), true}};
   const bool adds[] = {false, true, false, false};
-  Scratch scratch;
+  UsedScratch scratch;
   kernels.elementwise({rows, cols, 4, 10, 1, 4, operands, steps, ops, constants, writes, adds}, scratch);
 
   const std::string what = text("%s elementwise rows %d, cols %d", kernels.name, int(rows), int(cols));

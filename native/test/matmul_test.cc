@@ -45,7 +45,7 @@ void checkThen(const Kernels& kernels, Precision precision, const Case& c, Strid
   const float* operands[] = {nullptr, row.data(), matrix.data()};
   const int64_t steps[] = {-1, -1, 0, 1, N, 1};
   const bool adds[] = {false, false};
-  Scratch scratch;
+  UsedScratch scratch;
   for (const bool kept : {true, false}) {
     const Output writes[] = {{once.data(), false}, {rounded.data(), true}};
     const Elementwise then = {M, N, 3, 3, 0, 2, operands, steps, ops, nullptr, writes, adds};
@@ -99,7 +99,7 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
     const float* at = from == From::Zeros ? nullptr : from == From::C ? into.data() : other.data();
     kernels.matmul(precision, M, N, K, A.view, packed.data(), at, into.data(), ldc, nullptr, scratch);
   };
-  Scratch scratch, taken;
+  UsedScratch scratch, taken;
   multiply(C, scratch);
   taken.take(64);
   multiply(again, taken);
@@ -130,7 +130,7 @@ void specials(const Kernels& kernels, Precision precision) {
     else A[2 * K + 39] = special;
     Guarded<char> packed(kernels.packedBytes(precision, K, N));
     kernels.pack(precision, K, N, {B.data(), N, 1}, packed.data());
-    Scratch scratch;
+    UsedScratch scratch;
     kernels.matmul(precision, M, N, K, {A.data(), K, 1}, packed.data(), nullptr, C.data(), N, nullptr, scratch);
     for (int64_t i = 0; i < M; ++i)
       for (int64_t j = 0; j < N; ++j) {

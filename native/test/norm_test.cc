@@ -35,7 +35,7 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols, bool center, bo
   }
 
   const Norm norm = {rows, cols, center, eps, x.data(), scaled ? gain.data() : nullptr, scaled ? bias.data() : nullptr};
-  Scratch scratch;
+  UsedScratch scratch;
   Guarded<uint16_t> halves(n);
   kernels.norm(norm, {y.data(), false});
   kernels.norm(norm, {halves.data(), true});
