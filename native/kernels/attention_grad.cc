@@ -37,6 +37,15 @@ Words alongQueries(int64_t rows, int64_t n, Words A, int32_t* pairs) {
   return {pairs, 1, pitch};
 }
 
+// The derivative of one query's scores, of keys [0, seen), as words; zeros from there to `whole`.
+template <class Kind>
+LATHE_INLINE void scoresBack(int64_t seen, int64_t whole, const int32_t* weights, const float* dP, float meanGrad, float scale,
+                             int32_t* dS) {
+  storeLine<Kind>(roundUp(seen, W), whole, dS, [&](int64_t j) {
+    return Kind::values(weights, j) * (firstLanes(load(dP + j), seen - j) - meanGrad) * scale;
+  });
+}
+
 template <class Kind>
 void attendBack(Precision precision, const Attention& s, const AttentionGrad& g, Scratch& scratch) {
   const bool kept = s.weights != nullptr;
@@ -55,7 +64,7 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   int32_t* again = kept ? nullptr : scratch.array<int32_t>(most * pitch);
   int32_t* dS = scratch.array<int32_t>(most * pitchS);
   const size_t pairs = Kind::depth == 2 ? (most + 1) / 2 * static_cast<size_t>(ld + W) : 0;
-  int32_t *turnedP = scratch.array<int32_t>(pairs), *turnedS = scratch.array<int32_t>(pairs);
+  int32_t *pairsOfP = scratch.array<int32_t>(pairs), *pairsOfS = scratch.array<int32_t>(pairs);
   float* meanGrads = scratch.array<float>(static_cast<size_t>(s.T * s.nHeads));
   for (int64_t i = 0; i < s.T * s.nHeads; ++i)
     meanGrads[i] = dot(s.dHeadValue, g.dout + i * s.dHeadValue, s.out + i * s.dHeadValue);
@@ -87,17 +96,14 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
       }
       multiply(precision, rows, n, s.dHeadValue, dout.rows(h, i0), {packedVT, s.dHeadValue}, nullptr, products, ld, scratch);
       for (int64_t r = 0; r < rows; ++r) {
-        const int64_t seen = keysSeen(s, i0 + r);
-        const float meanGrad = meanGrads[(i0 + r) * s.nHeads + h], scale = s.scale;
         const int32_t* line = weights + r * pitch;
-        const float* dP = products + r * ld;
         if (kept && i0 + rows + r < s.T)  // they come from memory: asked for a block ahead
           for (int64_t j = 0; j < (whole + kQueryBlock) / Kind::depth; j += W) __builtin_prefetch(line + rows * pitch + j);
-        storeLine<Kind>(roundUp(seen, W), whole, dS + r * pitchS,
-                        [&](int64_t j) { return Kind::values(line, j) * (firstLanes(load(dP + j), seen - j) - meanGrad) * scale; });
+        scoresBack<Kind>(keysSeen(s, i0 + r), whole, line, products + r * ld, meanGrads[(i0 + r) * s.nHeads + h], s.scale,
+                         dS + r * pitchS);
       }
-      const Words P = alongQueries<Kind>(rows, n, {weights, pitch, 1}, turnedP);
-      const Words dScores = alongQueries<Kind>(rows, n, {dS, pitchS, 1}, turnedS);
+      const Words P = alongQueries<Kind>(rows, n, {weights, pitch, 1}, pairsOfP);
+      const Words dScores = alongQueries<Kind>(rows, n, {dS, pitchS, 1}, pairsOfS);
       multiplyWords(precision, n, s.dHeadValue, rows, P, {packedDout, s.T, i0}, dv, dv, s.dHeadValue, scratch);
       multiplyWords(precision, n, s.dHead, rows, dScores, {packedQ, s.T, i0}, dk, dk, s.dHead, scratch);
       multiplyWords(precision, rows, s.dHead, n, {dS, pitchS, 1}, {packedK, keys}, nullptr, dq + i0 * s.dHead, s.dHead,
