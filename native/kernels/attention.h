@@ -94,7 +94,7 @@ struct Scores {
 
   // f(j, scores j, j + 1, …) for j = 0, W, … whole() - W.
   template <class F>
-  __attribute__((always_inline)) void each(const float* products, F f) const {
+  LATHE_MEMBER void each(const float* products, F f) const {
     const Scores s = *this;  // f may store what this could alias
     const auto partly = [&](int64_t j) {
       vf x = load(products + j) * s.scale;
