@@ -60,7 +60,8 @@ Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const float* x,
       const FloatSide<Kind> from = {turned ? part + r % kRows * width : x + r * ldx, dHead, 1};
       uint16_t* to = y + r * pitch;
       for (int64_t h = 0; h < nHeads; ++h, to += rows * pitch)
-        if (dHead == W) store(to, Kind::along(load(from.data + h * W), vf{}));
+        if (dHead == W)  // half a line, as in most of the tasks: nothing to ask about its end
+          store(to, Kind::along(load(from.data + h * W), vf{}));
         else
           for (int64_t i = 0; i < pitch; i += 2 * W) store(to + i, from.along(h, i, dHead - i));
     }

@@ -1,5 +1,6 @@
 // Elementary functions on vectors, a few units in the last place from the exact value. NaN gives NaN.
-// Polynomials are Taylor or area-tangent series: the reduced arguments are small enough that a few terms do.
+// Polynomials are Taylor or area-tangent series, unless said otherwise: the reduced arguments are small enough that a few
+// terms do.
 #pragma once
 #include "simd.h"
 
@@ -21,7 +22,7 @@ LATHE_INLINE vf clamp(vf x, float lo, float hi) {
 LATHE_INLINE vf powerOf2(vi n) { return fromBits((reinterpret_cast<vu>(n) + 127) << 23); }
 
 // Adding it rounds to a whole number in the low bits.
-constexpr float kRound = 0x1.8p23f;
+constexpr float kToWhole = 0x1.8p23f;
 LATHE_INLINE vi wholeOf(vf shifted) { return reinterpret_cast<vi>(unsignedBits(shifted) - 0x4b400000u); }
 
 // x = n ln 2 + r with |r| <= ln 2 / 2; gives n and exp(r) - 1. |x| < 2^21.
@@ -30,8 +31,8 @@ struct Exponent {
   vf less1;
 };
 LATHE_INLINE Exponent splitExp(vf x) {
-  const vf shifted = x * kLog2E + kRound;
-  const vf whole = shifted - kRound;
+  const vf shifted = x * kLog2E + kToWhole;
+  const vf whole = shifted - kToWhole;
   const vf r = (x - whole * kLn2Hi) - whole * kLn2Lo;
   vf p = splat(1.0f / 5040);
   p = p * r + 1.0f / 720;
@@ -48,7 +49,7 @@ LATHE_INLINE vf expOf(vf x) {
   return (e.less1 + 1.0f) * powerOf2(half) * powerOf2(e.n - half);
 }
 
-// 2^n exp(r) where |r| <= ln 2 / 2 and shifted is n + kRound: exp(r) is the polynomial 1 + ... of degree 5 with the least
+// 2^n exp(r) where |r| <= ln 2 / 2 and shifted is n + kToWhole: exp(r) is the polynomial 1 + ... of degree 5 with the least
 // relative error, 9e-8 (found by reweighted least squares).
 LATHE_INLINE vf scaledExp(vf shifted, vf r) {
   vf p = splat(0x1.0fa834p-7f);
@@ -63,8 +64,8 @@ LATHE_INLINE vf scaledExp(vf shifted, vf r) {
 // exp for x <= 88 where results below the normal numbers may be 0: what softmax needs. Small results are less exact, by
 // 6e-8 of |x|.
 LATHE_INLINE vf expFlushed(vf x) {
-  const vf y = larger(splat(-87.0f), x), shifted = y * kLog2E + kRound;
-  return pick(x < -87.0f, vf{}, scaledExp(shifted, y - (shifted - kRound) * kLn2));
+  const vf y = larger(splat(-87.0f), x), shifted = y * kLog2E + kToWhole;
+  return pick(x < -87.0f, vf{}, scaledExp(shifted, y - (shifted - kToWhole) * kLn2));
 }
 
 // log(2^k (1 + f)) with 1 + f in [1/sqrt 2, sqrt 2]: 2 artanh(f / (2 + f)), arranged so that f itself is added last.
@@ -111,8 +112,8 @@ struct Sigmoid {
 LATHE_INLINE Sigmoid sigmoidOf(vf x) {
   constexpr float kEnd = 88.0f;  // exp(88) is finite, and 2^n of exp(-88) is 0
   const vf y = clamp(-x, -kEnd, kEnd);
-  const vf shifted = y * kLog2E + kRound;
-  const vf whole = shifted - kRound;
+  const vf shifted = y * kLog2E + kToWhole;
+  const vf whole = shifted - kToWhole;
   const vf e = scaledExp(shifted, (y - whole * kLn2Hi) - whole * kLn2Lo), value = 1.0f / (e + 1.0f);
   return {pick(x < -kEnd, vf{}, value), e * value};
 }
