@@ -71,7 +71,7 @@ struct Attention {
   // gradient takes the weights where there are any, else makes them again from lse.
   float* out;      // [T, H*dHeadValue], ld = H*dHeadValue
   float* lse;      // [H, T] log-sum-exp of the scaled scores
-  // [H, T, ldWeights] room for the softmax of the scaled scores, as operands of products: how they lie there is the
+  // [H, T, ldWeights + 1] room for the softmax of the scaled scores, as operands of products: how they lie there is the
   // variant's own affair.
   float* weights;
   int64_t ldWeights;  // S filled up to 16s

@@ -28,16 +28,16 @@ void dots(int64_t n, int64_t dHead, const float* q, const float* k, int64_t ldk,
   }
 }
 
-// The sum of n rows of v by weight, each times `share`.
+// The sum of n rows of v by weight, times `share`.
 template <bool kRound>
 void weigh(int64_t n, int64_t dHead, const float* weights, float share, const float* v, int64_t ldv, float* out) {
   for (int64_t c = 0; c < dHead; c += W) {
     vf total = {};
     for (int64_t j = 0; j < n; ++j) {
-      const vf weight = splat(weights[j] * share);
+      const vf weight = splat(weights[j]);
       total += (kRound ? roundBf16(weight) : weight) * operand<kRound>(v + j * ldv + c, dHead - c);
     }
-    storeUpTo(out + c, total, dHead - c);
+    storeUpTo(out + c, total * share, dHead - c);
   }
 }
 
@@ -50,26 +50,22 @@ struct Head {
   int64_t ldo, ld, pitch;
 };
 
-// Products of query i with n keys to exp(score - top), in place, zeros where it sees none; returns 1 / their sum.
-LATHE_INLINE float exponentiate(const Scores& s, const Head& h, int64_t i, int64_t n, float* row) {
-  vf tops = splat(-kInfinity), totals = {};
-  s.each(row, [&](int64_t, vf x) { tops = larger(x, tops); });
-  const float top = largest(tops);
-  s.each(row, [&](int64_t j, vf x) {
-    const vf e = expFlushed(x - top);
-    totals += e;
-    store(row + j, e);
-  });
-  clear(roundUp(n, W) - s.whole(), row + s.whole());
-  h.tops[i] = top;
-  h.totals[i] = sum(totals);
-  return 1.0f / h.totals[i];
+LATHE_INLINE float topOf(const Scores& s, const float* products) {
+  vf tops = splat(-kInfinity);
+  s.each(products, [&](vf x) { tops = larger(x, tops); });
+  return largest(tops);
 }
 
+// exp(score - top) of a query's keys as words, from its products with them; zeros from those it sees to `all`. Returns the sum.
 template <class Kind>
-void keep(int64_t n, const float* row, float share, int32_t* line) {
-  n = roundUp(n, W);
-  storeLine<Kind>(n, n, line, [&](int64_t j) { return load(row + j) * share; });
+LATHE_INLINE float exponentiate(const Scores& s, float top, const float* products, int64_t all, int32_t* line) {
+  vf totals = {};
+  s.line<Kind>(products, all, line, [&](vf x) {
+    const vf e = expFlushed(x - top);
+    totals += e;
+    return e;
+  });
+  return sum(totals);
 }
 
 template <class Kind>
@@ -78,10 +74,13 @@ void attendFew(const Attention& s, const Inputs<Full>& in, const Head& h) {
   for (int64_t i = 0; i < s.T; ++i) {
     const int64_t n = keysSeen(s, i);
     dots<kRound>(n, s.dHead, in.q.at(h.number, i), in.k.at(h.number), in.k.pitch, h.scores);
-    const int64_t most = mostKeysSeen(s, 0, s.T);
-    const float share = exponentiate({s, i}, h, i, most, h.scores);
-    if (s.weights) keep<Kind>(most, h.scores, share, weightsOf(s, h.number, i, h.pitch, h.block));
-    weigh<kRound>(n, s.dHeadValue, h.scores, share, in.v.at(h.number), in.v.pitch, h.out + i * h.ldo);
+    const int64_t whole = roundUp(mostKeysSeen(s, 0, s.T), W);
+    const Scores scores(s, i);
+    h.tops[i] = topOf(scores, h.scores);
+    h.totals[i] = exponentiate<Full>(scores, h.tops[i], h.scores, whole, reinterpret_cast<int32_t*>(h.scores));
+    if (s.weights)
+      storeLine<Kind>(whole, whole, weightsOf(s, h.number, i, h.pitch, h.block), [&](int64_t j) { return load(h.scores + j); });
+    weigh<kRound>(n, s.dHeadValue, h.scores, 1.0f / h.totals[i], in.v.at(h.number), in.v.pitch, h.out + i * h.ldo);
   }
 }
 
@@ -97,12 +96,16 @@ void attendBlocks(Precision precision, const Attention& s, const Inputs<Kind>& i
     const int64_t rows = least(kQueryBlock, s.T - i0), n = mostKeysSeen(s, i0, rows);
     int32_t* weights = weightsOf(s, h.number, i0, h.pitch, h.block);
     multiply(precision, rows, n, s.dHead, in.q.rows(h.number, i0), {packedK, s.dHead}, nullptr, h.scores, h.ld, scratch);
-    for (int64_t r = 0; r < rows; ++r) {
-      float* row = h.scores + r * h.ld;
-      keep<Kind>(n, row, exponentiate({s, i0 + r}, h, i0 + r, n, row), weights + r * h.pitch);
-    }
+    for (int64_t r = 0; r < rows; ++r) h.tops[i0 + r] = topOf({s, i0 + r}, h.scores + r * h.ld);
+    for (int64_t r = 0; r < rows; ++r)
+      h.totals[i0 + r] = exponentiate<Kind>({s, i0 + r}, h.tops[i0 + r], h.scores + r * h.ld, roundUp(n, W), weights + r * h.pitch);
     multiplyWords(precision, rows, s.dHeadValue, n, {weights, h.pitch, 1}, {packedV, keys}, nullptr, h.out + i0 * h.ldo,
                   h.ldo, scratch);
+    for (int64_t i = i0; i < i0 + rows; ++i) {
+      float* out = h.out + i * h.ldo;
+      const float share = 1.0f / h.totals[i];
+      map(s.dHeadValue, out, out, [&](vf x) { return x * share; });
+    }
   }
 }
 
@@ -126,6 +129,7 @@ void attend(Precision precision, const Attention& s, Scratch& scratch) {
     for (int64_t h = 0; h < s.nHeads; ++h) {
       one({h, s.out + h * s.dHeadValue, tops, totals, scores, block, ldo, ld, pitch});
       if (s.lse) logsOf(s, tops, totals, s.lse + h * s.T);
+      if (s.weights) map(s.T, totals, sharesOf(s) + h * s.T, [](vf total) { return 1.0f / total; });
     }
   };
   if (s.T > kFewQueries) {

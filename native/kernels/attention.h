@@ -93,22 +93,35 @@ struct Scores {
       : seen(keysSeen(s, i)), scale(s.scale), segments(s.segments), own(s.segments ? s.segments[s.start + i] : 0) {}
   int64_t whole() const { return roundUp(seen, W); }
 
-  // f(j, scores j, j + 1, …) for j = 0, W, … whole() - W.
+  // f of the scores, W at a time.
   template <class F>
   LATHE_MEMBER void each(const float* products, F f) const {
-    const Scores s = *this;  // f may store what this could alias
-    const auto partly = [&](int64_t j) {
-      vf x = load(products + j) * s.scale;
-      if (s.segments) {
-        const vf theirs = loadUpTo(reinterpret_cast<const float*>(s.segments + j), s.seen - j);
-        x = pick(bits(theirs) == s.own, x, splat(-kInfinity));
-      }
-      f(j, firstLanes(x, s.seen - j, splat(-kInfinity)));
-    };
     int64_t j = 0;
-    if (!s.segments)
-      for (; j + W <= s.seen; j += W) f(j, load(products + j) * s.scale);
-    for (; j < s.seen; j += W) partly(j);
+    if (!segments)
+      for (; j + W <= seen; j += W) f(load(products + j) * scale);
+    for (; j < seen; j += W) f(last(products, j));
+  }
+
+  // f of all scores as a line of words; zeros from whole() to `all`.
+  template <class Kind, class F>
+  LATHE_MEMBER void line(const float* products, int64_t all, int32_t* to, F f) const {
+    constexpr int64_t n = Kind::depth * W;
+    const Scores s = *this;  // f's words could alias it
+    const int64_t plain = s.segments ? 0 : s.seen / n * n;
+    storeLine<Kind>(plain, plain, to, [&](int64_t j) { return f(load(products + j) * s.scale); });
+    storeLine<Kind>(s.whole() - plain, all - plain, to + plain / Kind::depth,
+                    [&](int64_t j) { return f(s.last(products, plain + j)); });
+  }
+
+ private:
+  // Scores j, j + 1, … of which not all need be seen.
+  LATHE_MEMBER vf last(const float* products, int64_t j) const {
+    vf x = load(products + j) * scale;
+    if (segments) {
+      const vf theirs = loadUpTo(reinterpret_cast<const float*>(segments + j), seen - j);
+      x = pick(bits(theirs) == own, x, splat(-kInfinity));
+    }
+    return firstLanes(x, seen - j, splat(-kInfinity));
   }
 };
 
@@ -117,6 +130,8 @@ LATHE_INLINE int64_t weightsPitch(Precision precision, const Attention& s) {
   const int64_t own = wordsPitch(precision, keysOf(s));
   return s.weights ? least(own, s.ldWeights) : own;
 }
+// What they are to be multiplied with, where they are kept: a number a query, after all weights.
+LATHE_INLINE float* sharesOf(const Attention& s) { return s.weights + s.nHeads * s.T * s.ldWeights; }
 // Where the weights of head h's queries from the i-th on are kept, or a block for them.
 LATHE_INLINE int32_t* weightsOf(const Attention& s, int64_t h, int64_t i, int64_t pitch, int32_t* block) {
   return s.weights ? reinterpret_cast<int32_t*>(s.weights + h * s.T * s.ldWeights) + i * pitch : block;

@@ -1,5 +1,6 @@
 // The gradient of attention, after FlashAttention (Dao et al. 2022, arXiv 2205.14135, appendix B.4): the weights P were
-// kept, or are computed again as exp(scores - lse); D = rowsum(dout * out), dS = P * (dP - D) * scale.
+// kept, or are computed again as exp(scores - lse); D = rowsum(dout * out), dS = P * (dP - D) * scale. Kept weights are
+// those before they were divided by their sum: dout takes the share in their place.
 #include "attention.h"
 #include "rows.h"
 #include "variant.h"
@@ -8,10 +9,40 @@ namespace lathe::LATHE_VARIANT {
 
 namespace {
 
-float dot(int64_t n, const float* a, const float* b) {
-  vf total = {};
-  for (int64_t i = 0; i < n; i += W) total += loadUpTo(a + i, n - i) * loadUpTo(b + i, n - i);
-  return sum(total);
+// The cotangent of the output by heads, times the shares of kept weights, and D of each row, times them, too: [nHeads, T].
+template <class Kind>
+struct Cotangent {
+  Heads<Kind> rows;
+  float* meanGrads;
+};
+
+template <class Kind>
+Cotangent<Kind> cotangentOf(const Attention& s, const float* dout, Scratch& scratch) {
+  constexpr int64_t d = Kind::depth;
+  using Value = typename Heads<Kind>::Value;
+  const int64_t pitch = d == 1 ? s.dHeadValue : roundUp(s.dHeadValue, d * W);
+  Value* rows = scratch.array<Value>(static_cast<size_t>(s.nHeads * s.T * pitch));
+  float* meanGrads = scratch.array<float>(static_cast<size_t>(s.nHeads * s.T));
+  const float *x = dout, *out = s.out;
+  for (int64_t i = 0; i < s.T; ++i)
+    for (int64_t h = 0; h < s.nHeads; ++h, x += s.dHeadValue, out += s.dHeadValue) {
+      const int64_t at = h * s.T + i;
+      const float share = s.weights ? sharesOf(s)[at] : 1.0f;
+      vf total = {};
+      const auto next = [&](int64_t c) {
+        const vf y = loadUpTo(x + c, s.dHeadValue - c) * share;
+        total += y * loadUpTo(out + c, s.dHeadValue - c);
+        return y;
+      };
+      for (int64_t c = 0; c < pitch; c += d * W)
+        if constexpr (d == 1) storeUpTo(rows + at * pitch + c, next(c), pitch - c);
+        else {
+          const vf first = next(c);
+          store(rows + at * pitch + c, Kind::along(first, next(c + W)));
+        }
+      meanGrads[at] = sum(total);
+    }
+  return {{rows, s.T * pitch, pitch}, meanGrads};
 }
 
 // One head's gradient [rows, cols] into its columns of the gradient of all, `ld` values a row.
@@ -54,7 +85,7 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   const size_t most = static_cast<size_t>(least(kQueryBlock, s.T));
   const Rope rope = ropeOf(s, scratch);
   const Inputs<Kind> in(s, rope, scratch);
-  const auto dout = headsOf<Kind>(s.T, s.nHeads, s.dHeadValue, g.dout, widthV, {}, 0, scratch);
+  const auto [dout, meanGrads] = cotangentOf<Kind>(s, g.dout, scratch);
   void* packedKT = kept ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
   void* packedVT = scratch.take(packedBytes(precision, s.dHeadValue, keys));
   void* packedK = scratch.take(packedBytes(precision, keys, s.dHead));
@@ -65,9 +96,6 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   int32_t* dS = scratch.array<int32_t>(most * pitchS);
   const size_t pairs = Kind::depth == 2 ? (most + 1) / 2 * static_cast<size_t>(ld + W) : 0;
   int32_t *pairsOfP = scratch.array<int32_t>(pairs), *pairsOfS = scratch.array<int32_t>(pairs);
-  float* meanGrads = scratch.array<float>(static_cast<size_t>(s.T * s.nHeads));
-  for (int64_t i = 0; i < s.T * s.nHeads; ++i)
-    meanGrads[i] = dot(s.dHeadValue, g.dout + i * s.dHeadValue, s.out + i * s.dHeadValue);
   float* dq = scratch.array<float>(static_cast<size_t>(s.T * s.dHead));
   float* dk = scratch.array<float>(static_cast<size_t>(s.S * s.dHead));
   float* dv = scratch.array<float>(static_cast<size_t>(s.S * s.dHeadValue));
@@ -87,11 +115,8 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
       if (!kept) {
         multiply(precision, rows, n, s.dHead, in.q.rows(h, i0), {packedKT, s.dHead}, nullptr, products, ld, scratch);
         for (int64_t r = 0; r < rows; ++r) {
-          const Scores scores(s, i0 + r);
           const float lse = s.lse[h * s.T + i0 + r];
-          float* row = products + r * ld;
-          scores.each(row, [&](int64_t j, vf x) { store(row + j, expFlushed(x - lse)); });
-          storeLine<Kind>(scores.whole(), whole, weights + r * pitch, [&](int64_t j) { return load(row + j); });
+          Scores(s, i0 + r).line<Kind>(products + r * ld, whole, weights + r * pitch, [&](vf x) { return expFlushed(x - lse); });
         }
       }
       multiply(precision, rows, n, s.dHeadValue, dout.rows(h, i0), {packedVT, s.dHeadValue}, nullptr, products, ld, scratch);
@@ -99,7 +124,7 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
         const int32_t* line = weights + r * pitch;
         if (kept && i0 + rows + r < s.T)  // they come from memory: asked for a block ahead
           for (int64_t j = 0; j < (whole + kQueryBlock) / Kind::depth; j += W) __builtin_prefetch(line + rows * pitch + j);
-        scoresBack<Kind>(keysSeen(s, i0 + r), whole, line, products + r * ld, meanGrads[(i0 + r) * s.nHeads + h], s.scale,
+        scoresBack<Kind>(keysSeen(s, i0 + r), whole, line, products + r * ld, meanGrads[h * s.T + i0 + r], s.scale,
                          dS + r * pitchS);
       }
       const Words P = alongQueries<Kind>(rows, n, {weights, pitch, 1}, pairsOfP);

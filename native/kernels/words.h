@@ -89,12 +89,16 @@ LATHE_INLINE void round(int64_t n, const float* x, uint16_t* y) {
   for (; i < n; i += W) storeHalves(y + i, loadUpTo(x + i, n - i), n - i);
 }
 
-// A line of words from n values, n a multiple of W: value(k) gives W of them from k on. Filled up with zeros to `all`.
+// A line of words from n values, n a multiple of W: value(k) gives W of them from k on, and is asked once for each, in order.
+// Filled up with zeros to `all`.
 template <class Kind, class F>
 LATHE_INLINE void storeLine(int64_t n, int64_t all, int32_t* line, F value) {
   constexpr int64_t d = Kind::depth;
   int64_t k = 0;
-  for (; k + d * W <= n; k += d * W) store(line + k / d, Kind::along(value(k), value(k + d * W - W)));
+  for (; k + d * W <= n; k += d * W) {
+    const vf first = value(k), second = d == 1 ? first : value(k + d * W - W);
+    store(line + k / d, Kind::along(first, second));
+  }
   for (; k < all; k += d * W) store(line + k / d, Kind::along(k < n ? value(k) : vf{}, vf{}));
 }
 

@@ -39,7 +39,8 @@ double dot(int64_t n, const double* a, const double* b) {
   return total;
 }
 
-Right naive(Precision precision, const Attention& s, const float* dout) {
+// `kept`: whether the gradient's operands are weights before they are divided by their sum, and dout divided by it.
+Right naive(Precision precision, const Attention& s, const float* dout, bool kept) {
   const int64_t T = s.T, S = s.S, H = s.nHeads, width = H * s.dHead, widthV = H * s.dHeadValue;
   Right right = {{T, widthV}, {H, T}, {T, width}, {S, width}, {S, widthV}, 0, 0};
   Matrix q(T, width), k(S, width), v(S, widthV), d(T, widthV);
@@ -59,12 +60,12 @@ Right naive(Precision precision, const Attention& s, const float* dout) {
     for (int64_t h = 0; h < H && s.ropeBase != 0; ++h)
       turn(k.row(j) + h * s.dHead, s.dHead, position(j), s.ropeBase, 1);
   }
-  Matrix dRounded = d;
-  round(q), round(k), round(v), round(dRounded);
+  round(q), round(k), round(v);
 
   for (int64_t h = 0; h < H; ++h)
     for (int64_t i = 0; i < T; ++i) {
-      const double *qi = q.row(i) + h * s.dHead, *di = dRounded.row(i) + h * s.dHeadValue;
+      const double* qi = q.row(i) + h * s.dHead;
+      double* di = d.row(i) + h * s.dHeadValue;
       double* out = right.out.row(i) + h * s.dHeadValue;
       Doubles p(S);
       double top = -INFINITY, total = 0;
@@ -78,11 +79,13 @@ Right naive(Precision precision, const Attention& s, const float* dout) {
       }
       for (double& x : p) total += x = std::exp(x - top);
       right.lse.row(h)[i] = top + std::log(total);
-      for (double& x : p) x = operand(precision, x / total);
       for (int64_t j = 0; j < S; ++j)
         for (int64_t c = 0; c < s.dHeadValue; ++c)
-          out[c] += p[j] * v.row(j)[h * s.dHeadValue + c];
-      const double meanGrad = dot(s.dHeadValue, d.row(i) + h * s.dHeadValue, out);
+          out[c] += operand(precision, p[j]) * v.row(j)[h * s.dHeadValue + c] / total;
+      for (double& x : p) x = operand(precision, kept ? x : x / total);
+      for (int64_t c = 0; c < s.dHeadValue; ++c) di[c] /= kept ? total : 1;
+      const double meanGrad = dot(s.dHeadValue, di, out);
+      for (int64_t c = 0; c < s.dHeadValue; ++c) di[c] = operand(precision, di[c]);
       for (int64_t j = 0; j < S; ++j) {
         const double dP = dot(s.dHeadValue, di, v.row(j) + h * s.dHeadValue);
         const double dS = operand(precision, p[j] * (dP - meanGrad) * s.scale);
@@ -143,29 +146,29 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
       text("%s attention %s T %d, S %d, start %d, %d heads of %d and %d%s%s%s%s", kernels.name, nameOf(precision),
            int(c.T), int(c.S), int(c.start), int(c.nHeads), int(c.dHead), int(c.dHeadValue), c.causal ? ", causal" : "",
            c.rope ? ", rope" : "", c.positions ? ", positions" : "", c.segments ? ", segments" : "");
-  const Right right = naive(precision, s, dout.data());
+  const Right right = naive(precision, s, dout.data(), false);
   UsedScratch scratch;
   kernels.attention(precision, s, scratch);
   const double allowed = tolerance(precision, double(c.dHead + c.S));
   checkClose(out.data(), right.out.data, allowed, what + ", out");
   checkClose(lse.data(), right.lse.data, allowed, what + ", lse");
 
-  const auto checkGrad = [&](const std::string& how) {
+  const auto checkGrad = [&](const Right& right, const std::string& how) {
     scratch.reset();
     kernels.attentionGrad(precision, s, {dout.data(), {dq.data(), false}, {dk.data(), false}, {dv.data(), false}}, scratch);
     checkClose(dv.data(), right.dv.data, allowed, what + how + ", dv");
     checkClose(dq.data(), right.dq.data, allowed, what + how + ", dq", right.squaredDq);
     checkClose(dk.data(), right.dk.data, allowed, what + how + ", dk", right.squaredDk);
   };
-  checkGrad("");
+  checkGrad(right, "");
   s.ldWeights = (c.S + 15) / 16 * 16;
-  Floats weights(c.nHeads * c.T * s.ldWeights);
+  Floats weights(c.nHeads * c.T * (s.ldWeights + 1));
   Floats outKept(out.size());
   s.weights = weights.data(), s.lse = nullptr, s.out = outKept.data();
   scratch.reset();
   kernels.attention(precision, s, scratch);
   check(outKept.same(out), "%s: weights kept change what comes out", what.c_str());
-  checkGrad(", weights kept");
+  checkGrad(naive(precision, s, dout.data(), true), ", weights kept");
   Floats dq2(dq.size()), dv2(dv.size());
   Guarded<uint16_t> dk2(dk.size());
   scratch.reset();

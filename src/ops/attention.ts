@@ -3,7 +3,7 @@
  * Shapes: T queries, S keys, H heads, K key width, V value width.
  */
 import { type Attributes, addOutput, type Tensor } from '../graph/graph.ts'
-import { sameShape, sizeOf, type TensorType, type Values } from '../tensor/type.ts'
+import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type KernelContext, type Op, shapeError } from './op.ts'
 import { rotate } from './rope.ts'
 
@@ -96,12 +96,16 @@ const KEPT_BYTES = 8 * 2 ** 20
 
 /**
  * Weights that the gradient reads, as operands of products: rounded in bf16, and the derivative of the scores takes them so, too (ours).
- * Rows of S are filled up to 16s, for kernels' sake. How an executor lays them out there is its own affair.
+ * They are exponentials, and 1 / their sum stands beside them: only what is weighed is divided. Rows of S are filled up to
+ * 16s for kernels' sake. How an executor lays them out in that room is its own affair.
  */
 const weightsType = (T: number, S: number, H: number): TensorType => ({
-  shape: [H, T, Math.ceil(S / 16) * 16],
+  shape: [H, T, Math.ceil(S / 16) * 16 + 1],
   dtype: 'f32',
 })
+
+const rowOf = ({ data, shape }: Values, i: number): Float32Array =>
+  (data as Float32Array).subarray(i * shape[2], (i + 1) * shape[2])
 
 /** Outputs: the mixed values, the log-sum-exp of each row of scores and, where the gradient asks for them, the weights. */
 export const attentionOp: Op = {
@@ -118,9 +122,8 @@ export const attentionOp: Op = {
     const [q, k, v, ...extra] = inputs
     const { T, S, H } = dimensions(inputs, attributes)
     const [out, lse] = outputs
-    const weights = weightsType(T, S, H)
-    const kept = 4 * sizeOf(weights.shape) <= KEPT_BYTES
-    const known = kept ? (outputs[2] ?? addOutput(out.node, weights)) : lse
+    const kept = 4 * T * S * H <= KEPT_BYTES
+    const known = kept ? (outputs[2] ?? addOutput(out.node, weightsType(T, S, H))) : lse
     const grads = apply(attentionGradOp, [q, k, v, out, known, ct!, ...extra], { ...attributes, kept })
     return [...grads, ...extra.map(() => undefined)]
   },
@@ -139,12 +142,16 @@ export const attentionOp: Op = {
         let total = 0
         for (let j = 0; j < S; j++) total += row[j] = Math.exp(row[j] - most)
         lse.data[h * T + i] = most + Math.log(total)
-        const weights = context.operand(Float32Array.from(row, (w) => w / total))
-        kept?.data.set(weights, (h * T + i) * kept.shape[2])
+        const weights = context.operand(Float32Array.from(row))
+        if (kept) {
+          const line = rowOf(kept, h * T + i)
+          line.set(weights)
+          line[line.length - 1] = 1 / total
+        }
         for (let c = 0; c < V; c++) {
           let sum = 0
           for (let j = 0; j < S; j++) if (row[j] !== 0) sum += weights[j] * p.v[(j * H + h) * V + c]
-          out.data[(i * H + h) * V + c] = sum
+          out.data[(i * H + h) * V + c] = sum / total
         }
       }
   },
@@ -160,24 +167,28 @@ export const attentionGradOp: Op = {
     const { T, S, H, K, V, scale } = p
     const [, , , out, known, dout] = inputs
     const row = new Float64Array(S)
-    const weightsOf = (h: number, i: number): Float32Array => {
+    const weightsOf = (h: number, i: number): [weights: Float32Array, share: number] => {
       const at = h * T + i
-      if (attributes.kept) return (known.data as Float32Array).subarray(at * known.shape[2], at * known.shape[2] + S)
+      if (attributes.kept) {
+        const line = rowOf(known, at)
+        return [line.subarray(0, S), line[line.length - 1]]
+      }
       scores(p, h, i, row)
-      return context.operand(Float32Array.from(row, (s) => Math.exp(s - known.data[at])))
+      return [context.operand(Float32Array.from(row, (s) => Math.exp(s - known.data[at]))), 1]
     }
-    const doutOperand = context.operand(dout.data)
     const [turnedQ, turnedK] = [new Float64Array(dq.data.length), new Float64Array(dk.data.length)]
     const valueSum = new Float64Array(dv.data.length)
     for (let h = 0; h < H; h++)
       for (let i = 0; i < T; i++) {
-        const weights = weightsOf(h, i)
-        let delta = 0
-        for (let c = (i * H + h) * V; c < (i * H + h + 1) * V; c++) delta += out.data[c] * dout.data[c]
+        const [weights, share] = weightsOf(h, i)
+        const at = (i * H + h) * V
+        const dvalues = Float32Array.from(dout.data.subarray(at, at + V), (ct) => ct * share)
+        const delta = dvalues.reduce((sum, ct, c) => sum + out.data[at + c] * ct, 0)
+        const dvaluesOperand = context.operand(dvalues)
         const dscores = new Float32Array(S)
         for (let j = 0; j < S; j++) {
           let dweight = 0
-          for (let c = 0; c < V; c++) dweight += doutOperand[(i * H + h) * V + c] * p.v[(j * H + h) * V + c]
+          for (let c = 0; c < V; c++) dweight += dvaluesOperand[c] * p.v[(j * H + h) * V + c]
           dscores[j] = weights[j] * (dweight - delta) * scale
         }
         const ds = context.operand(dscores)
@@ -188,7 +199,7 @@ export const attentionGradOp: Op = {
             turnedQ[iq] += ds[j] * p.k[jk]
             turnedK[jk] += ds[j] * p.q[iq]
           }
-          for (let c = 0; c < V; c++) valueSum[(j * H + h) * V + c] += weights[j] * doutOperand[(i * H + h) * V + c]
+          for (let c = 0; c < V; c++) valueSum[(j * H + h) * V + c] += weights[j] * dvaluesOperand[c]
         }
       }
     const back = (x: Values, values: Float64Array, position: (row: number) => number) =>

@@ -32,7 +32,7 @@ const attention = (
   const extra = ['start', 'positions', 'segments'].map((name) => (a[name] ? inputs[next++] : undefined))
   const [q, k, v] = inputs.map(type)
   const H = a.nHeads as number
-  const ldWeights = weights === undefined ? 0 : type(weights).shape[2]
+  const ldWeights = weights === undefined ? 0 : type(weights).shape[2] - 1
   return {
     reads: [...inputs.slice(0, from), ...extra],
     integers: [q.shape[0], k.shape[0], H, q.shape[1] / H, v.shape[1] / H, Number(a.causal), ldWeights],
