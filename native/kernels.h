@@ -65,8 +65,7 @@ struct Attention {
   int64_t seen;              // nobody sees keys from this row on
   const int32_t* positions;  // [S] or null (row index): the RoPE position of each key row; query i uses positions[start + i]
   const int32_t* segments;   // [S] or null: query i sees key j only when segments[start + i] == segments[j]
-  const float *q, *k, *v;    // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue]
-  int64_t ldq, ldk, ldv;
+  Strided q, k, v;           // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue], cs = 1; q and k are no halves where they turn
   // What attention writes and attentionGrad reads. Attention leaves out lse and weights where they are null; its
   // gradient takes the weights where there are any, else makes them again from lse.
   float* out;      // [T, H*dHeadValue], ld = H*dHeadValue

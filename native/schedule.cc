@@ -210,9 +210,7 @@ void Worker::attention(const Step& s, bool gradient) {
   a.seen = start ? *start + T : S;
   a.positions = read<int32_t>(s, extra + 1);
   a.segments = read<int32_t>(s, extra + 2);
-  a.q = read<float>(s, 0), a.k = read<float>(s, 1), a.v = read<float>(s, 2);
-  a.ldq = a.ldk = H * K;
-  a.ldv = H * V;
+  a.q = operand(s, 0, H * K, 1), a.k = operand(s, 1, H * K, 1), a.v = operand(s, 2, H * V, 1);
   a.ldWeights = n[6];  // 0 where none are kept
   const Kernels& k = *schedule_->kernels;
   const auto place = [&](size_t i, int64_t size) { return write(s, i) ? write(s, i) : scratch_.array<float>(size); };

@@ -37,36 +37,64 @@ struct Heads {
   Strided columns(int64_t h) const { return {at(h), 1, pitch, kHalves}; }
 };
 
-// Heads that lie side by side in x. Where they are turned, row r by row row0 + r of the table, or to be halves, they are
-// made anew, for all heads at once: so x is read from end to end.
+// Copies heads of halves, row by row, so that x is read from end to end.
 template <class Kind>
-Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const float* x, int64_t ldx, const Rope& rope, int64_t row0,
+void spread(int64_t rows, int64_t nHeads, int64_t dHead, const Strided& x, int64_t pitch, typename Heads<Kind>::Value* y) {
+  constexpr int64_t n = Kind::depth * W;
+  const auto each = [&](auto copy) {
+    const auto* from = static_cast<const uint16_t*>(x.data);
+    for (int64_t r = 0; r < rows; ++r, from += x.rs)
+      for (int64_t h = 0; h < nHeads; ++h) copy(from + h * dHead, y + (h * rows + r) * pitch);
+  };
+  if constexpr (Kind::depth == 1) {
+    each([&](const uint16_t* from, float* to) {
+      for (int64_t i = 0; i < dHead; i += W)
+        storeUpTo(to + i, fromBits(widened(loadHalves(from + i, dHead - i)) << 16), dHead - i);
+    });
+  } else if (dHead % n == 0) {
+    each([&](const uint16_t* from, uint16_t* to) {
+      for (int64_t i = 0; i < dHead; i += n) store(to + i, load<vi>(from + i));
+    });
+  } else if (dHead == W) {  // half a line, as in most of the tasks: nothing to ask about its end
+    each([&](const uint16_t* from, uint16_t* to) { store(to, load<vh>(from)), store(to + W, vh{}); });
+  } else {
+    each([&](const uint16_t* from, uint16_t* to) {
+      for (int64_t i = 0; i < pitch; i += W) store(to + i, loadHalves(from + i, dHead - i));
+    });
+  }
+}
+
+// The heads that lie side by side in x. Where they are turned, row r by row row0 + r of the table, or pairs are wanted, or
+// halves given, they are made anew.
+template <class Kind>
+Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const Strided& x, const Rope& rope, int64_t row0,
                     Scratch& scratch) {
   const bool turned = rope.half > 0;
-  const auto values = [&](int64_t pitch) { return static_cast<size_t>(rows * nHeads * pitch); };
-  if constexpr (Kind::depth == 1) {
-    if (!turned) return {x, dHead, ldx};
-    float* y = scratch.array<float>(values(dHead));
-    rotate(rope, row0, rows, nHeads, dHead, {x, ldx, dHead}, {y, dHead, rows * dHead}, 1);
-    return {y, rows * dHead, dHead};
+  const auto* from = static_cast<const float*>(x.data);
+  if constexpr (Kind::depth == 1)
+    if (!turned && !x.halves) return {from, dHead, x.rs};
+  const int64_t pitch = Heads<Kind>::kHalves ? roundUp(dHead, 2 * W) : dHead, width = nHeads * dHead;
+  auto* y = scratch.array<typename Heads<Kind>::Value>(static_cast<size_t>(rows * nHeads * pitch));
+  if (x.halves) {
+    spread<Kind>(rows, nHeads, dHead, x, pitch, y);
+  } else if constexpr (Kind::depth == 1) {
+    rotate(rope, row0, rows, nHeads, dHead, {from, x.rs, dHead}, {y, dHead, rows * dHead}, 1);
   } else {
     constexpr int64_t kRows = 16;  // that stay in L1 once they are turned
-    const int64_t pitch = roundUp(dHead, 2 * W), width = nHeads * dHead;
-    uint16_t* y = scratch.array<uint16_t>(values(pitch));
     float* part = turned ? scratch.array<float>(static_cast<size_t>(kRows * width)) : nullptr;
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < rows; ++r, from += x.rs) {
       if (turned && r % kRows == 0)
-        rotate(rope, row0 + r, least(kRows, rows - r), nHeads, dHead, {x + r * ldx, ldx, dHead}, {part, width, dHead}, 1);
-      const FloatSide<Kind> from = {turned ? part + r % kRows * width : x + r * ldx, dHead, 1};
+        rotate(rope, row0 + r, least(kRows, rows - r), nHeads, dHead, {from, x.rs, dHead}, {part, width, dHead}, 1);
+      const FloatSide<Kind> side = {turned ? part + r % kRows * width : from, dHead, 1};
       uint16_t* to = y + r * pitch;
       for (int64_t h = 0; h < nHeads; ++h, to += rows * pitch)
-        if (dHead == W)  // half a line, as in most of the tasks: nothing to ask about its end
-          store(to, Kind::along(load(from.data + h * W), vf{}));
+        if (dHead == W)
+          store(to, Kind::along(load(side.data + h * W), vf{}));
         else
-          for (int64_t i = 0; i < pitch; i += 2 * W) store(to + i, from.along(h, i, dHead - i));
+          for (int64_t i = 0; i < pitch; i += 2 * W) store(to + i, side.along(h, i, dHead - i));
     }
-    return {y, rows * pitch, pitch};
   }
+  return {y, rows * pitch, pitch};
 }
 
 // What the products of an attention begin with.
@@ -74,9 +102,9 @@ template <class Kind>
 struct Inputs {
   Heads<Kind> q, k, v;
   Inputs(const Attention& s, const Rope& rope, Scratch& scratch)
-      : q(headsOf<Kind>(s.T, s.nHeads, s.dHead, s.q, s.ldq, rope, s.start, scratch)),
-        k(headsOf<Kind>(keysOf(s), s.nHeads, s.dHead, s.k, s.ldk, rope, 0, scratch)),
-        v(headsOf<Kind>(keysOf(s), s.nHeads, s.dHeadValue, s.v, s.ldv, {}, 0, scratch)) {}
+      : q(headsOf<Kind>(s.T, s.nHeads, s.dHead, s.q, rope, s.start, scratch)),
+        k(headsOf<Kind>(keysOf(s), s.nHeads, s.dHead, s.k, rope, 0, scratch)),
+        v(headsOf<Kind>(keysOf(s), s.nHeads, s.dHeadValue, s.v, {}, 0, scratch)) {}
 };
 
 // The most keys that any of query rows [i0, i0 + rows) may see.

@@ -65,10 +65,12 @@ void elementwise(const Elementwise& e, Scratch& scratch) {
         const Output write = op.write < 0 ? Output{} : e.writes[op.write];
         float* floats = write.data ? static_cast<float*>(write.data) + r * e.cols + at : nullptr;
         float* into = results[i] ? results[i] : floats;
-        apply(op.code, n, value(op.a), value(op.b), value(op.c), into);
-        if (write.halves) round(n, into, static_cast<uint16_t*>(write.data) + r * e.cols + at);
-        else if (write.data && e.adds[op.write]) apply(kAdd, n, floats, into, nullptr, floats);
-        registers[e.nOperands + i] = into;
+        const bool passes = op.code == kCopy && results[i];
+        if (!passes) apply(op.code, n, value(op.a), value(op.b), value(op.c), into);
+        const float* result = passes ? value(op.a) : into;
+        if (write.halves) round(n, result, static_cast<uint16_t*>(write.data) + r * e.cols + at);
+        else if (write.data && e.adds[op.write]) apply(kAdd, n, floats, result, nullptr, floats);
+        registers[e.nOperands + i] = result;
       }
     }
   }

@@ -39,6 +39,10 @@ double dot(int64_t n, const double* a, const double* b) {
   return total;
 }
 
+double valueOf(const Strided& m, int64_t row, int64_t column) {
+  return static_cast<const float*>(m.data)[row * m.rs + column];
+}
+
 // `kept`: whether the gradient's operands are weights before they are divided by their sum, and dout divided by it.
 Right naive(Precision precision, const Attention& s, const float* dout, bool kept) {
   const int64_t T = s.T, S = s.S, H = s.nHeads, width = H * s.dHead, widthV = H * s.dHeadValue;
@@ -49,14 +53,14 @@ Right naive(Precision precision, const Attention& s, const float* dout, bool kep
     for (double& x : m.data) x = operand(precision, x);
   };
   for (int64_t i = 0; i < T; ++i) {
-    for (int64_t c = 0; c < width; ++c) q.row(i)[c] = s.q[i * s.ldq + c];
+    for (int64_t c = 0; c < width; ++c) q.row(i)[c] = valueOf(s.q, i, c);
     for (int64_t c = 0; c < widthV; ++c) d.row(i)[c] = dout[i * widthV + c];
     for (int64_t h = 0; h < H && s.ropeBase != 0; ++h)
       turn(q.row(i) + h * s.dHead, s.dHead, position(s.start + i), s.ropeBase, 1);
   }
   for (int64_t j = 0; j < S; ++j) {
-    for (int64_t c = 0; c < width; ++c) k.row(j)[c] = s.k[j * s.ldk + c];
-    for (int64_t c = 0; c < widthV; ++c) v.row(j)[c] = s.v[j * s.ldv + c];
+    for (int64_t c = 0; c < width; ++c) k.row(j)[c] = valueOf(s.k, j, c);
+    for (int64_t c = 0; c < widthV; ++c) v.row(j)[c] = valueOf(s.v, j, c);
     for (int64_t h = 0; h < H && s.ropeBase != 0; ++h)
       turn(k.row(j) + h * s.dHead, s.dHead, position(j), s.ropeBase, 1);
   }
@@ -134,12 +138,9 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
   s.seen = c.start + c.T;
   s.positions = c.positions ? positions.data() : nullptr;
   s.segments = c.segments ? segments.data() : nullptr;
-  s.q = joined ? all.data() : q.data();
-  s.k = joined ? all.data() + width : k.data();
-  s.v = joined ? all.data() + 2 * width : v.data();
-  s.ldq = joined ? ld : width;
-  s.ldk = joined ? ld : width;
-  s.ldv = joined ? ld : widthV;
+  s.q = joined ? Strided{all.data(), ld, 1} : Strided{q.data(), width, 1};
+  s.k = joined ? Strided{all.data() + width, ld, 1} : Strided{k.data(), width, 1};
+  s.v = joined ? Strided{all.data() + 2 * width, ld, 1} : Strided{v.data(), widthV, 1};
   s.out = out.data(), s.lse = lse.data();
 
   const std::string what =
@@ -174,6 +175,21 @@ void runCase(const Kernels& kernels, Precision precision, const Case& c, uint64_
   scratch.reset();
   kernels.attentionGrad(precision, s, {dout.data(), {dq2.data(), false}, {dk2.data(), true}, {dv2.data(), false}}, scratch);
   check(dq.same(dq2) && areHalvesOf(dk2, dk) && dv.same(dv2), "%s: two runs differ", what.c_str());
+  if (precision == Precision::F32 || joined || c.rope || width % 32 || widthV % 32) return;
+
+  Guarded<uint16_t> qHalves(q.size()), kHalves(k.size()), vHalves(v.size());
+  const auto rounded = [](Floats& x, Guarded<uint16_t>& y) {
+    for (int64_t i = 0; i < x.size(); ++i) y[i] = bf16Bits(x[i]);
+    return y.data();
+  };
+  s.q = {rounded(q, qHalves), width, 1, true}, s.k = {rounded(k, kHalves), width, 1, true};
+  s.v = {rounded(v, vHalves), widthV, 1, true};
+  scratch.reset();
+  kernels.attention(precision, s, scratch);
+  check(outKept.same(out), "%s: of halves, something else comes out", what.c_str());
+  scratch.reset();
+  kernels.attentionGrad(precision, s, {dout.data(), {dq2.data(), false}, {dk2.data(), true}, {dv2.data(), false}}, scratch);
+  check(dq.same(dq2) && areHalvesOf(dk2, dk) && dv.same(dv2), "%s: of halves, the gradient differs", what.c_str());
 }
 
 void runRope(const Kernels& kernels, int64_t T, int64_t nHeads, int64_t dHead, int64_t start, uint64_t seed) {

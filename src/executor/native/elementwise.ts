@@ -4,7 +4,7 @@ import { LatheError } from '../../settings/error.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
 import type { KernelStep, Target } from './steps.ts'
 
-/** The codes of native/kernels.h; `copy` serves broadcasts. */
+/** The codes of native/kernels.h; `copy` serves broadcasts and what is only rounded. */
 const elementwiseCodes = [
   'neg',
   'exp',
@@ -27,7 +27,7 @@ const elementwiseCodes = [
   'mul',
   'div',
   'where',
-  'broadcastTo',
+  'copy',
 ]
 
 const MAX_OPS = 20 // of up to three constants each: native/kernels/elementwise.cc has room for 64
@@ -35,7 +35,7 @@ const MAX_OPERANDS = 24
 
 /** The code of an op. Throws a LatheError for one that native/kernels/elementwise.cc does not know. */
 function codeOf(op: string): number {
-  const code = elementwiseCodes.indexOf(op === 'stopGradient' ? 'broadcastTo' : op)
+  const code = elementwiseCodes.indexOf(op === 'stopGradient' || op === 'broadcastTo' ? 'copy' : op)
   if (code < 0)
     throw new LatheError(`the native executor has no elementwise kernel for ${op}: add one, or run on reference`)
   return code
@@ -45,6 +45,17 @@ function codeOf(op: string): number {
 export function elementwiseOps(integers: readonly number[], from: number): string[] {
   const at = from + 1 + 2 * integers[from]
   return Array.from({ length: integers[at] }, (_, i) => elementwiseCodes[integers[at + 1 + 5 * i]])
+}
+
+/** A product that is written as bf16: a pass of nothing but a copy follows it. */
+export function roundedProduct(product: KernelStep): KernelStep {
+  const columns = product.integers[1]
+  return {
+    ...product,
+    reads: [...product.reads, undefined, undefined],
+    writes: [undefined, ...product.writes],
+    integers: [...product.integers, 1, columns, 1, 1, codeOf('copy'), 0, 0, 0, 0],
+  }
 }
 
 /** Elementwise instructions on one domain that run as one pass over memory: intermediate values stay in L1. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { compileTraining, type Program } from '../../compile/index.ts'
 import { input, output, parameter, type Tensor, trace } from '../../graph/graph.ts'
-import { add, linearCrossEntropy, matmul, mul, norm, repeat, sum, unary } from '../../ops/index.ts'
+import { add, attention, linearCrossEntropy, matmul, mul, norm, repeat, sum, unary } from '../../ops/index.ts'
 import { RandomStream } from '../../tensor/random.ts'
 import { sizeOf } from '../../tensor/type.ts'
 import { runProgram } from '../conformance/step.ts'
@@ -19,6 +19,19 @@ function looped(width: number, also: (operand: Tensor) => void = () => {}): Prog
     also(last)
     const head = parameter('head', [5, width])
     loss = sum(linearCrossEntropy(last, head, input('targets', [48], 'i32')).losses)
+  })
+  return compileTraining(graph, loss).main
+}
+
+/** Attention of 48 rows, 2 heads, in the middle of a loss; `also` gets its queries, keys and values. */
+function attending(ropeBase: number, width = 32, also: (operands: Tensor[]) => void = () => {}): Program {
+  let loss!: Tensor
+  const graph = trace('attending', () => {
+    const x = input('x', [48, width])
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => matmul(x, parameter(name, [width, width])))
+    also([q, k, v])
+    const y = attention(q, k, v, { nHeads: 2, ropeBase })
+    loss = sum(mul(y, y))
   })
   return compileTraining(graph, loss).main
 }
@@ -70,12 +83,30 @@ describe.runIf(nativeIsBuilt())('operands kept as bf16', () => {
     expect(summed.map((line) => line.includes('bf16'))).toEqual([true, false])
   })
 
+  it('are what attention takes but for what it turns', () => {
+    const rounded = (program: Program) =>
+      schedule(program)
+        .filter((line) => line.startsWith('matmul'))
+        .slice(0, 3)
+        .map((line) => /→ –, bf16/.test(line))
+    expect(rounded(attending(0))).toEqual([true, true, true])
+    expect(rounded(attending(10000))).toEqual([false, false, true])
+    expect(rounded(attending(0, 24))).toEqual([false, false, false])
+  })
+
   it.each(nativeVariants())('change no bit on %s', async (isa) => {
     const executor = nativeExecutor({ isa, precision: 'bf16', threads: 1 })
-    const run = async (program: Program) => (await runProgram(executor, program, runOf(program, 32))).sums
+    const run = async (program: Program, width = 32) =>
+      (await runProgram(executor, program, runOf(program, width))).sums
     const [halves, floats] = [await run(looped(32)), await run(looped(32, (x) => output('last', x)))]
     expect(Object.keys(halves)).toContain('grad:up')
     expect(halves).toEqual(floats)
+    for (const width of [32, 64]) {
+      const kept = attending(0, width, (all) => {
+        for (const [i, x] of all.entries()) output(`operand${i}`, x)
+      })
+      expect(await run(attending(0, width), width)).toEqual(await run(kept, width))
+    }
   })
 
   it('are as good where sequences are short and lie side by side', async () => {

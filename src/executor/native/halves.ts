@@ -5,17 +5,21 @@ import type { UseTable } from './uses.ts'
 /** Who reads a value: a product, which rounds it; a stack that it becomes a slice of, or a slice; or anything else. */
 type Read = 'operand' | 'other' | { readonly as: number }
 
-/** How many first inputs of an op are operands of products and nothing else. */
-const operands: Readonly<Record<string, number>> = { matmul: 2, linearCrossEntropy: 1, linearCrossEntropyGrad: 1 }
+/** Whether an input of an instruction is an operand of products and nothing else. */
+function isOperand({ op, attributes }: Instruction, i: number): boolean {
+  if (op === 'attention' || op === 'attentionGrad') return i === 2 || (i < 2 && attributes.ropeBase === 0)
+  return i < (op === 'matmul' ? 2 : op === 'linearCrossEntropy' || op === 'linearCrossEntropyGrad' ? 1 : 0)
+}
 
 /** Rows of halves are lines of operands: native/kernels.h wants them whole. */
 const LINE = 32
 
 /** Outputs that a kernel can round as it writes them. */
 const roundable = (instruction: Instruction): readonly number[] => {
-  const { op, outputs } = instruction
+  const { op, inputs, outputs } = instruction
   if (op === 'attentionGrad') return outputs.slice(0, 3)
-  return op === 'norm' || ElementwiseGroup.accepts(instruction) ? outputs.slice(0, 1) : []
+  const is = op === 'norm' || (op === 'matmul' && inputs.length === 2) || ElementwiseGroup.accepts(instruction)
+  return is ? outputs.slice(0, 1) : []
 }
 
 /**
@@ -56,7 +60,7 @@ export function findHalves(program: Program, uses: UseTable): Set<number> {
       }
       for (const [i, value] of inputs.entries()) {
         const whole = (program.values[value].shape.at(-1) ?? 1) % LINE === 0
-        read(value, whole && i < (operands[op] ?? 0) ? 'operand' : 'other')
+        read(value, whole && isOperand(instruction, i) ? 'operand' : 'other')
       }
     }
   }

@@ -2,7 +2,7 @@ import type { Block, Instruction, Program } from '../../compile/program.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
 import type { Precision } from '../executor.ts'
 import { joinAddends } from './addends.ts'
-import { ElementwiseGroup } from './elementwise.ts'
+import { ElementwiseGroup, roundedProduct } from './elementwise.ts'
 import { findHalves } from './halves.ts'
 import { kernelStep, type Lowerer } from './kernels.ts'
 import type { KernelStep, LoopStep, Lowered, Pack, SliceOf, Step, Target } from './steps.ts'
@@ -38,23 +38,24 @@ class Lowering implements Lowerer {
   /** The Program's values, and spare ones of the lowering's own. */
   private readonly values: TensorType[]
   private readonly inPlace = new Map<number, number>()
+  private readonly halves: ReadonlySet<number>
 
   constructor(
     private readonly program: Program,
-    private readonly precision: Precision,
+    precision: Precision,
   ) {
     this.values = [...program.values]
     this.uses = new UseTable(program)
+    this.halves = precision === 'bf16' ? findHalves(program, this.uses) : new Set()
     this.parameterOf = new Map(program.parameters.map((p, i) => [p.value, i]))
   }
 
   lower(): Lowered {
     const { program } = this
-    const halves = this.precision === 'bf16' ? findHalves(program, this.uses) : new Set<number>()
     this.findSums(program.instructions)
     const late = this.placeOutputs()
     const steps = [...this.list(program.instructions, 0), ...late]
-    const { values, packs, slices, outputs, inPlace } = this
+    const { values, packs, slices, outputs, inPlace, halves } = this
     return { steps, values, packs, aliases: this.uses.aliases, slices, outputs, inPlace, halves }
   }
 
@@ -156,6 +157,8 @@ class Lowering implements Lowerer {
         steps.push(this.copy(inputs[0], target))
       } else if (op === 'append' && this.shareSlot(instruction)) {
         steps.push({ ...kernelStep(instruction, this), writes: [undefined] })
+      } else if (op === 'matmul' && this.halves.has(outputs[0])) {
+        steps.push(roundedProduct(kernelStep(instruction, this)))
       } else steps.push(kernelStep(instruction, this))
     }
     close()
