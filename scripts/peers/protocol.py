@@ -1,9 +1,9 @@
 """How a peer talks with Lathe. Arguments: a folder and a variant.
 
-The folder holds step.json (config, optimizer, threads, seconds) and step.safetensors: the weights by name, and tokens,
-targets and lossWeights [B, T]. The peer writes gradients.safetensors, prints {"loss": …} and waits. A line on its input
-says that both agree with Lathe's: only then it times whole training steps (forward, backward, gradients clipped by their
-global norm, AdamW) and prints {"times": [milliseconds, …]}.
+The folder holds step.json (config, optimizer, threads) and step.safetensors: the weights by name, and tokens, targets and
+lossWeights [B, T]. The peer writes gradients.safetensors, prints {"loss": …} and waits. Where both agree with Lathe's, lines
+come on its input: for each it runs a whole training step (forward, backward, gradients clipped by their global norm, AdamW)
+and prints {"ms": milliseconds}.
 """
 
 import json
@@ -54,12 +54,7 @@ def serve(prepare):
     loss, by_name = gradients()
     save_file({name: np.ascontiguousarray(g) for name, g in by_name.items()}, folder / 'gradients.safetensors')
     print(json.dumps(dict(loss=float(loss))), flush=True)
-    if not sys.stdin.readline():
-        return
-    train()
-    times, end = [], time.perf_counter() + settings['seconds']
-    while len(times) < 6 or (time.perf_counter() < end and len(times) < 200):
+    for _ in sys.stdin:
         start = time.perf_counter()
         train()
-        times.append(1000 * (time.perf_counter() - start))
-    print(json.dumps(dict(times=times)), flush=True)
+        print(json.dumps(dict(ms=1000 * (time.perf_counter() - start))), flush=True)

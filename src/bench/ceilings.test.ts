@@ -42,8 +42,8 @@ it.each<[string, { isa: string; threads: number }, RunCeilings | undefined, numb
     ['the AMX ceiling is 0.50 TFLOP/s a core'],
   ],
   ['no tiles', { isa: 'avx512', threads: 2 }, ceilings(1e12), 0.05, []],
-  ['uneven', { isa: 'avx2', threads: 2 }, ceilings(), -0.12, ['two rounds differ by 12 %']],
-  ['uneven reference', { isa: 'none', threads: 1 }, undefined, 0.06, ['two rounds differ by 6 %']],
+  ['uneven', { isa: 'avx2', threads: 2 }, ceilings(), -0.12, ['earlier and later runs differ by 12 %']],
+  ['uneven reference', { isa: 'none', threads: 1 }, undefined, 0.06, ['earlier and later runs differ by 6 %']],
 ])('noise: %s', (_, machine, measured, drift, wanted) => {
   expect(noise(machine, measured, drift)).toEqual(wanted)
 })

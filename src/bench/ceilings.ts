@@ -56,6 +56,8 @@ export function noise(
   const amx = Math.min(...(ceilings ?? []).map(({ bf16 }) => bf16 ?? Number.POSITIVE_INFINITY)) / threads
   return [
     ...(isa === 'amx' && amx < leastAmxPerCore ? [`the AMX ceiling is ${(amx / 1e12).toFixed(2)} TFLOP/s a core`] : []),
-    ...(Math.abs(drift) > mostDrift ? [`two rounds differ by ${(100 * Math.abs(drift)).toFixed(0)} %`] : []),
+    ...(Math.abs(drift) > mostDrift
+      ? [`earlier and later runs differ by ${(100 * Math.abs(drift)).toFixed(0)} %`]
+      : []),
   ]
 }

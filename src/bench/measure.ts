@@ -16,45 +16,62 @@ export interface Repeats {
 
 /** Milliseconds of repeated runs, after one that is not counted. */
 export async function timeRuns(run: () => Promise<unknown>, { least, seconds }: Repeats): Promise<number[]> {
+  const timed = clocked(run)
   await run()
   const times: number[] = []
   const end = performance.now() + 1000 * seconds
-  while (times.length < least || (performance.now() < end && times.length < 200)) times.push(await timed(run))
+  while (times.length < least || (performance.now() < end && times.length < 200)) times.push(await timed())
   return times
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await run()
-  return performance.now() - start
-}
+/** Something that is run to be timed, and says how many milliseconds it took. */
+export type Timed = () => Promise<number>
+
+export const clocked =
+  (run: () => Promise<unknown>): Timed =>
+  async () => {
+    const start = performance.now()
+    await run()
+    return performance.now() - start
+  }
 
 /**
  * Milliseconds of each run, one number a round. A round gives all of them the same time, in which the short are repeated, and
  * every second one goes backwards: slow minutes of the machine meet all alike. Two runs of each come before and do not count.
  */
-export async function timeInTurn(
-  runs: readonly (() => Promise<unknown>)[],
-  { least, seconds }: Repeats,
-): Promise<number[][]> {
+export async function timeInTurn(runs: readonly Timed[], { least, seconds }: Repeats): Promise<number[][]> {
   const first: number[] = []
   for (const run of runs) {
     await run()
-    first.push(await timed(run))
+    first.push(await run())
   }
   const longest = Math.max(...first)
-  const turns = runs.map((run, i) => {
-    const repeats = Math.max(1, Math.round(longest / first[i]))
-    const repeated = async () => {
-      for (let left = repeats; left > 0; left--) await run()
-    }
-    return { repeats, repeated, times: [] as number[] }
-  })
+  const turns = runs.map((run, i) => ({
+    run,
+    repeats: Math.max(1, Math.round(longest / first[i])),
+    times: [] as number[],
+  }))
   const end = performance.now() + 1000 * seconds
   for (let round = 0; round < least || performance.now() < end; round++)
-    for (const { repeats, repeated, times } of round % 2 ? [...turns].reverse() : turns)
-      times.push((await timed(repeated)) / repeats)
+    for (const { run, repeats, times } of round % 2 ? [...turns].reverse() : turns) {
+      let sum = 0
+      for (let left = repeats; left > 0; left--) sum += await run()
+      times.push(sum / repeats)
+    }
   return turns.map(({ times }) => times)
+}
+
+/** How many times as long one thing takes as another, from rounds of both. */
+export interface Ratio {
+  /** Median of the rounds' ratios. */
+  readonly ratio: number
+  /** That of the later rounds over that of the earlier, minus 1: how steady it was. */
+  readonly drift: number
+}
+
+export function ratioOf(times: readonly number[], beside: readonly number[]): Ratio {
+  const ratios = times.map((ms, round) => ms / beside[round])
+  return { ratio: median(ratios), drift: driftOf(ratios) }
 }
 
 export function median(values: readonly number[]): number {
@@ -75,26 +92,19 @@ export interface StepTiming {
   readonly msPerStep: number
   readonly teraflops: number
   readonly tokensPerSecond: number
-  /** Median of the second round of runs over that of the first, minus 1: how steady the machine was. */
+  /** Median of the later half of runs over that of the earlier, minus 1: how steady the machine was. */
   readonly drift: number
 }
 
-/** Times whole training steps in two rounds, and does something else `between` them. */
-export async function timeStep(
-  step: BenchStep,
-  seconds: number,
-  between: () => Promise<void> = async () => {},
-): Promise<StepTiming> {
-  const round = () => timeRuns(() => step.train(), { least: 3, seconds: seconds / 2 })
-  const first = await round()
-  await between()
-  const second = await round()
-  const msPerStep = median([...first, ...second])
+/** Times whole training steps. */
+export async function timeStep(step: BenchStep, seconds: number): Promise<StepTiming> {
+  const times = await timeRuns(() => step.train(), { least: 6, seconds })
+  const msPerStep = median(times)
   return {
     msPerStep,
     teraflops: step.flops / msPerStep / 1e9,
     tokensPerSecond: (1000 * step.tokens) / msPerStep,
-    drift: median(second) / median(first) - 1,
+    drift: driftOf(times),
   }
 }
 

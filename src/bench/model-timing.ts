@@ -5,7 +5,7 @@ import { chooseExecutor, type Executor, type ExecutorChoice } from '../executor/
 import { LatheError } from '../settings/error.ts'
 import { disagreement } from './agreement.ts'
 import { highest, noise, type RunCeilings } from './ceilings.ts'
-import { type StepTiming, timeStep } from './measure.ts'
+import { clocked, type StepTiming, timeStep } from './measure.ts'
 import type { NamedModel } from './named-model.ts'
 import { type Peer, type PeerResult, peerBars, runPeers } from './peers.ts'
 import { BenchStep, drawStep, firstSequences, type StepData } from './step.ts'
@@ -34,36 +34,30 @@ export interface ModelTimingOptions {
   readonly choice: ExecutorChoice
   readonly peers?: readonly Peer[]
   readonly seed: number
-  /** Time of the measured runs, and again of each peer's. */
+  /** Time of the measured runs, and again of each peer's and of those beside it. */
   readonly seconds: number
   readonly progress?: (peer: string) => void
 }
 
 /**
- * Times a model's whole step. With peers, they run between its two rounds, and Lathe must agree with its own f32, or a
+ * Times a model's whole step, and then each peer's in turn with it. With peers, Lathe must agree with its own f32, or a
  * LatheError says how far off it is.
  */
 export async function timeModel(model: NamedModel, options: ModelTimingOptions): Promise<ModelTiming> {
   const { executor, peers, seed, seconds, progress } = options
   const draw = () => drawStep(model, model.batch, seed)
   const step = new BenchStep(model, draw(), executor)
-  let results: Record<string, PeerResult> | undefined
-  let beside: (() => Promise<void>) | undefined
-  if (peers) {
-    const data = draw() // a step changes the weights of its own
-    const f32 = chooseExecutor({ ...options.choice, precision: 'f32' })
-    const right = async (data: StepData) => ({ data, wanted: await new BenchStep(model, data, f32).gradients() })
-    const whole = await right(data)
-    const off = disagreement(await step.gradients(), whole.wanted)
-    if (!(off <= peerBars[executor.precision]))
-      throw new LatheError(
-        `${model.name}: ${executor.precision} is ${(100 * off).toFixed(1)} % off f32: nothing to time`,
-      )
-    beside = async () => {
-      const part = (count: number) => right(firstSequences(data, count))
-      results = await runPeers(peers, { model, ...whole, part, threads: executor.threads, seconds }, progress)
-    }
-  }
-  const timing = await timeStep(step, seconds, beside)
-  return { ...timing, results }
+  if (!peers) return timeStep(step, seconds)
+  const data = draw() // a step changes the weights of its own
+  const f32 = chooseExecutor({ ...options.choice, precision: 'f32' })
+  const right = async (data: StepData) => ({ data, wanted: await new BenchStep(model, data, f32).gradients() })
+  const whole = await right(data)
+  const off = disagreement(await step.gradients(), whole.wanted)
+  if (!(off <= peerBars[executor.precision]))
+    throw new LatheError(`${model.name}: ${executor.precision} is ${(100 * off).toFixed(1)} % off f32: nothing to time`)
+  const timing = await timeStep(step, seconds)
+  const part = (count: number) => right(firstSequences(data, count))
+  const lathe = clocked(() => step.train())
+  const task = { model, ...whole, part, threads: executor.threads, seconds, lathe }
+  return { ...timing, results: await runPeers(peers, task, progress) }
 }

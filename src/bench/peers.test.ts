@@ -13,8 +13,8 @@ import { BenchStep, drawStep, firstSequences } from './step.ts'
 const fake = `
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 const [file, loss, folder, variant] = process.argv.slice(2)
-const { config, threads, seconds } = JSON.parse(readFileSync(folder + '/step.json', 'utf8'))
-const complete = config.plan === '1x4' && threads === 1 && seconds < 2 && existsSync(folder + '/step.safetensors')
+const { config, threads } = JSON.parse(readFileSync(folder + '/step.json', 'utf8'))
+const complete = config.plan === '1x4' && threads === 1 && existsSync(folder + '/step.safetensors')
 if (!complete) throw new Error('the step is not what it should be')
 if (variant === 'crash') { console.error('a long story\\nMemoryError: no room left'); process.exit(3) }
 const header = readFileSync(folder + '/step.safetensors')
@@ -25,9 +25,10 @@ if (variant === 'babble') console.log('hello')
 if (existsSync(folder + '/gradients.safetensors')) throw new Error('gradients of another peer')
 if (variant !== 'idle') copyFileSync(file, folder + '/gradients.safetensors')
 console.log(JSON.stringify(variant === 'shy' ? {} : { loss: Number(loss) }))
-process.stdin.once('data', () => {
+const times = [500, 20, 30, 10, 20]
+process.stdin.on('data', () => {
   if (variant === 'late') { console.error('killed while timing'); process.exit(1) }
-  console.log(JSON.stringify({ times: variant === 'no-times' ? [] : [30, 10, 20] }))
+  console.log(JSON.stringify({ ms: variant === 'no-time' ? 'soon' : (times.shift() ?? 20) }))
 })
 `
 let folder: string
@@ -40,7 +41,7 @@ beforeAll(async () => {
   const data = drawStep(model, 4, 0)
   const wanted = await new BenchStep(model, data, chooseExecutor({ precision: 'f32' })).gradients()
   const part = async (count: number) => ({ data: firstSequences(data, count), wanted })
-  step = { model, data, wanted, part, threads: 1, seconds: 1 }
+  step = { model, data, wanted, part, threads: 1, seconds: 0, lathe: async () => 5 }
   for (const factor of [1, 1.01, 1.031]) {
     const scaled = Object.entries(wanted.gradients).map(([name, g]) => [name, g.map((x) => factor * x)] as const)
     const tensors = new Map(scaled.map(([name, g]) => [name, fromFloat32(data.parameters.shapes[name], g)]))
@@ -66,12 +67,17 @@ function peer({ variant = 'good', precision = 'f32', factor = 1, loss = step.wan
 const run = async (faked: Faked) => (await runPeers([peer(faked)], step)).fake
 
 describe('a peer', () => {
-  it('that agrees is timed: the median counts', async () => {
-    expect(await run({})).toEqual({ ms: 20 })
+  const inTime = { ms: 20, beside: { ratio: 4, drift: expect.any(Number) } }
+
+  it('that agrees is timed in turn with Lathe, after two runs: medians count', async () => {
+    const turns: string[] = []
+    const lathe = async () => turns.push('lathe') && 5
+    expect((await runPeers([peer({})], { ...step, lathe })).fake).toEqual(inTime)
+    expect(turns.length).toBe(2 + 5 * 4) // as many runs a round as take as long as the peer's
   })
 
   it('may be 2 % off in bf16', async () => {
-    expect(await run({ factor: 1.01, precision: 'bf16' })).toEqual({ ms: 20 })
+    expect(await run({ factor: 1.01, precision: 'bf16' })).toEqual(inTime)
   })
 
   it.each<[Faked, number]>([
@@ -92,7 +98,7 @@ describe('a peer', () => {
     ['idle', 'gradients.safetensors: '],
     ['shy', 'its answer: loss '],
     ['late', 'killed while timing'],
-    ['no-times', 'its answer: times must be the milliseconds of every step, got []'],
+    ['no-time', 'its answer: ms '],
   ])('that fails (%s) says why in one line', async (variant, message) => {
     const result = await run({ variant })
     expect(result).toEqual({ failed: expect.stringContaining(message) })
@@ -101,7 +107,11 @@ describe('a peer', () => {
 
   it('that cannot hold the step gets the most sequences that it can; all tokens count', async () => {
     const small = { ...peer({ variant: 'small' }), perToken: true }
-    expect((await runPeers([small], step)).fake).toEqual({ ms: 40, batch: 2 })
+    expect((await runPeers([small], step)).fake).toEqual({
+      ms: 40,
+      beside: { ratio: 8, drift: expect.any(Number) },
+      batch: 2,
+    })
     const crashing = { ...peer({ variant: 'crash' }), perToken: true }
     const two = { ...step, ...(await step.part(2)) }
     expect((await runPeers([crashing], two)).fake).toEqual({ failed: 'MemoryError: no room left' })
@@ -140,8 +150,8 @@ describe('a peer', () => {
     expect(seen.filter((line) => !line.includes(':'))).toEqual(['fake-0', 'fake-1', 'fake-2'])
     expect(seen.filter((line) => line.includes(':'))).toEqual([
       'fake-0: not timed',
-      'fake-1: 20.0 ms',
-      'fake-2: 20.0 ms',
+      "fake-1: 20.0 ms, 4.00 times Lathe's",
+      "fake-2: 20.0 ms, 4.00 times Lathe's",
     ])
     expect(await readdir(temporary)).toEqual([])
     vi.unstubAllEnvs()

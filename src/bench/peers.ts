@@ -17,7 +17,7 @@ import { fromFloat32, fromInt32, toFloat32 } from '../model/stored-tensor.ts'
 import { LatheError } from '../settings/error.ts'
 import { must, parseSettings, positiveNumber } from '../settings/settings.ts'
 import { compareGradients, disagreement, type LossAndGradients } from './agreement.ts'
-import { median } from './measure.ts'
+import { median, type Ratio, ratioOf, type Timed, timeInTurn } from './measure.ts'
 import type { NamedModel } from './named-model.ts'
 import { benchOptimizer, type StepData } from './step.ts'
 
@@ -36,11 +36,11 @@ export interface Peer {
 }
 
 /**
- * A peer's median in milliseconds of as many tokens as a step has, with its batch where that was smaller. Or why there is
- * none: how far off it is as a fraction, or what went wrong in one line.
+ * A peer's median in milliseconds of as many tokens as a step has, how many times as long as Lathe's that is, and its batch
+ * where that was smaller. Or why there is none: how far off it is as a fraction, or what went wrong in one line.
  */
 export type PeerResult =
-  | { readonly ms: number; readonly batch?: number }
+  | { readonly ms: number; readonly beside: Ratio; readonly batch?: number }
   | { readonly disagrees: number }
   | { readonly failed: string }
 
@@ -135,13 +135,15 @@ export interface PeerTask extends PeerData {
 }
 
 export interface PeerStep extends PeerTask {
-  /** Time of a peer's measured runs. */
+  /** Lathe's own step, which each peer's is timed in turn with. */
+  readonly lathe: Timed
+  /** Time of a peer's measured runs, and as much of Lathe's. */
   readonly seconds: number
   /** The same with the first `count` sequences alone. */
   part(count: number): Promise<PeerData>
 }
 
-/** Runs one step on every peer in turn. One that disagrees or fails is not timed, and hinders no other. */
+/** Runs one step on every peer, one after the other. One that disagrees or fails is not timed, and hinders no other. */
 export async function runPeers(
   peers: readonly Peer[],
   step: PeerStep,
@@ -153,7 +155,8 @@ export async function runPeers(
     results[peer.name] = await runPeer(peer, step)
     if (peer.perToken) results[peer.name] = await runSmaller(peer, step, results[peer.name], progress)
     const result = results[peer.name]
-    progress(`${peer.name}: ${'ms' in result ? `${result.ms.toFixed(1)} ms` : 'not timed'}`)
+    const timed = 'ms' in result && `${result.ms.toFixed(1)} ms, ${result.beside.ratio.toFixed(2)} times Lathe's`
+    progress(`${peer.name}: ${timed || 'not timed'}`)
   }
   return results
 }
@@ -169,12 +172,15 @@ async function runSmaller(
   for (let batch = step.data.count >> 1; 'failed' in result && batch > 0; batch >>= 1) {
     progress(`${peer.name} failed (${result.failed}); batch ${batch}`)
     result = await runPeer(peer, { ...step, ...(await step.part(batch)) })
-    if ('ms' in result) return { ms: (result.ms * step.data.count) / batch, batch }
+    if ('ms' in result) {
+      const times = step.data.count / batch
+      return { ms: times * result.ms, beside: { ...result.beside, ratio: times * result.beside.ratio }, batch }
+    }
   }
   return result
 }
 
-/** Measures the gradients of one step on every peer in turn, beside those wanted; nothing is timed. */
+/** Measures the gradients of one step on every peer, beside those wanted; nothing is timed. */
 export async function peerErrors(
   peers: readonly Peer[],
   task: PeerTask,
@@ -183,7 +189,7 @@ export async function peerErrors(
   const errors: Record<string, PeerError> = {}
   for (const peer of peers) {
     progress(peer.name)
-    errors[peer.name] = await talkWith(peer, task, 0, async (got) => {
+    errors[peer.name] = await talkWith(peer, task, async (got) => {
       return { error: compareGradients(got, task.wanted).whole }
     })
   }
@@ -191,12 +197,15 @@ export async function peerErrors(
 }
 
 const runPeer = (peer: Peer, step: PeerStep): Promise<PeerResult> =>
-  talkWith<PeerResult>(peer, step, step.seconds, async (got, time) => {
+  talkWith<PeerResult>(peer, step, async (got, train) => {
     const error = disagreement(got, step.wanted)
-    return error <= peerBars[peer.precision] ? { ms: median(await time()) } : { disagrees: error }
+    if (!(error <= peerBars[peer.precision])) return { disagrees: error }
+    const least = peer.perToken ? 3 : 5 // a step of theirs takes many seconds
+    const [theirs, ours] = await timeInTurn([train, step.lathe], { least, seconds: 2 * step.seconds })
+    return { ms: median(theirs), beside: ratioOf(theirs, ours) }
   })
 
-async function writeStep(folder: string, { model, data, threads }: PeerTask, seconds: number): Promise<void> {
+async function writeStep(folder: string, { model, data, threads }: PeerTask): Promise<void> {
   const { tokens, targets, lossWeights } = data.inputs
   const { values, shapes } = data.parameters
   const rows = [data.count, model.length]
@@ -204,25 +213,24 @@ async function writeStep(folder: string, { model, data, threads }: PeerTask, sec
   tensors.set('tokens', fromInt32(rows, tokens)).set('targets', fromInt32(rows, targets))
   tensors.set('lossWeights', fromFloat32(rows, lossWeights))
   await writeSafetensors(join(folder, 'step.safetensors'), tensors)
-  const settings = { config: model.config, optimizer: benchOptimizer, threads, seconds }
+  const settings = { config: model.config, optimizer: benchOptimizer, threads }
   await writeFile(join(folder, 'step.json'), JSON.stringify(settings))
 }
 
 const computed = z.object({ loss: z.number(must('a number')) })
-const timed = z.object({ times: z.array(positiveNumber).min(1, must('the milliseconds of every step')) })
+const timed = z.object({ ms: positiveNumber })
 
-/** Has a peer compute a step; `time` lets it measure whole ones for so many seconds, in milliseconds. */
+/** Has a peer compute a step; `train` has it run a whole one. */
 async function talkWith<T>(
   peer: Peer,
   task: PeerTask,
-  seconds: number,
-  use: (got: LossAndGradients, time: () => Promise<number[]>) => Promise<T>,
+  use: (got: LossAndGradients, train: Timed) => Promise<T>,
 ): Promise<T | { readonly failed: string }> {
   if (!task.model.config) return { failed: 'has no such model' }
   const folder = await mkdtemp(join(tmpdir(), 'lathe-peer-'))
   let peerProcess: ReturnType<typeof startPeer> | undefined
   try {
-    await writeStep(folder, task, seconds)
+    await writeStep(folder, task)
     const started = startPeer(peer, folder)
     peerProcess = started
     const { loss } = parseSettings(computed, await started.read(), 'its answer')
@@ -230,7 +238,7 @@ async function talkWith<T>(
     const gradients = Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor, name)]))
     return await use({ loss, gradients }, async () => {
       started.goOn()
-      return parseSettings(timed, await started.read(), 'its answer').times
+      return parseSettings(timed, await started.read(), 'its answer').ms
     })
   } catch (error) {
     if (error instanceof LatheError) return { failed: error.message }
@@ -241,7 +249,7 @@ async function talkWith<T>(
   }
 }
 
-/** A peer's process: lines of JSON come from it; one line to it lets it go on. */
+/** A peer's process: lines of JSON come from it; a line to it has it run a step. */
 function startPeer({ command: [program, ...args], variant }: Peer, folder: string) {
   const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } // the scripts' folder stays as it is
   const child = spawn(program, [...args, folder, variant], { env })
@@ -267,7 +275,7 @@ function startPeer({ command: [program, ...args], variant }: Peer, folder: strin
         throw new LatheError(`printed no JSON: ${value}`)
       }
     },
-    goOn: () => child.stdin.write('time\n'),
+    goOn: () => child.stdin.write('train\n'),
     async end(): Promise<void> {
       child.kill()
       await closed

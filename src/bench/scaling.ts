@@ -2,7 +2,7 @@
  * How the time of a training step grows with loops, with threads, and without tied weights.
  */
 import { chooseExecutor, type Executor, type ExecutorChoice } from '../executor/index.ts'
-import { driftOf, median, timeInTurn } from './measure.ts'
+import { clocked, median, type Ratio, ratioOf, timeInTurn } from './measure.ts'
 import { namedSizes, type Sizes, transformerModel } from './models.ts'
 import type { NamedModel } from './named-model.ts'
 import { BenchStep, drawStep } from './step.ts'
@@ -67,19 +67,6 @@ export async function scaleLoops(
   return { points, intercept, slope }
 }
 
-/** How many times as long one step takes as another, from rounds of both. */
-export interface Ratio {
-  /** Median of the rounds' ratios. */
-  readonly ratio: number
-  /** That of the later rounds over that of the earlier, minus 1: how steady it was. */
-  readonly drift: number
-}
-
-function ratioOf(times: readonly number[], beside: readonly number[]): Ratio {
-  const ratios = times.map((ms, round) => ms / beside[round])
-  return { ratio: median(ratios), drift: driftOf(ratios) }
-}
-
 export interface ThreadScaling {
   /** Milliseconds of a step on one thread, and on all of the executor's. */
   readonly one: number
@@ -134,6 +121,6 @@ const benchStep = (model: NamedModel, { executor, seed }: ScalingOptions): Bench
 
 const timeSteps = (steps: readonly BenchStep[], { seconds }: ScalingOptions): Promise<number[][]> =>
   timeInTurn(
-    steps.map((step) => () => step.train()),
+    steps.map((step) => clocked(() => step.train())),
     { least: 5, seconds: seconds * steps.length },
   )

@@ -9,6 +9,7 @@ import { measureGrid } from './bench-grid.ts'
 import { type Measured, printedText, writePage } from './bench-page.ts'
 import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
+import { peersTable } from './bench-tables.ts'
 
 // what is timed is tested beside it: here every number is made up
 vi.mock(import('../bench/grid.ts'), async (original) => ({
@@ -96,6 +97,26 @@ it.runIf(nativeIsBuilt())('a profile is a table a model, with what is short adde
   expect(text).toMatch(/^2 shorter ones +0\.2 ms +1\.0 % /m)
   expect(text).toMatch(/^elsewhere +1\.8 ms +9\.0 % /m)
   expect(measured.json).toMatchObject({ profile: { S: { msPerStep: 20 } } })
+})
+
+it('peers are a table of their times and of how many times as long as Lathe they take, in turn', () => {
+  const timing = { msPerStep: 10, teraflops: 1, tokensPerSecond: 1, drift: 0, noisy: [] }
+  const results = {
+    steady: { ms: 31, beside: { ratio: 3, drift: 0.04 } },
+    wild: { ms: 40, beside: { ratio: 4, drift: 0.06 }, batch: 2 },
+    broken: { failed: 'MemoryError' },
+    off: { disagrees: 0.5 },
+  }
+  const peers = Object.keys(results).map((name) => {
+    return { library: name, name, precision: 'f32' as const, command: ['x'] as const, variant: '' }
+  })
+  const text = printedText(peersTable({ S: { ...timing, results }, L: timing }, peers))
+  expect(text).toMatch(/^Lathe +10\.0 ms +1\.00×$/m)
+  expect(text).toMatch(/^steady +31\.0 ms +3\.00×$/m)
+  expect(text).toMatch(/^wild +40\.0 ms +4\.00× \(batch 2, noisy\)$/m)
+  expect(text).toMatch(/^broken +failed$/m)
+  expect(text).toMatch(/^off +disagrees: 50\.0 %$/m)
+  expect(text).toContain('S: broken failed: MemoryError')
 })
 
 it('a page that cannot be written says so', async () => {

@@ -67,8 +67,8 @@ export async function measureSteps({ models, executor, peers, flags, say }: Step
       timingsTable(timings),
       legend(
         'A step is forward, backward, clipping and AdamW; its rate is that of its matrix products, of ceiling that beside the ' +
-          'multiply-add above; tokens are those of the batch. Ceilings are the higher of two measurements, before and after. Noisy: two ' +
-          'rounds of runs differ by over 5 %.',
+          'multiply-add above; tokens are those of the batch. Ceilings are the higher of two measurements, before and after. Noisy: the ' +
+          'later half of the runs differs from the earlier by over 5 %.',
       ),
       ...noiseSentences(timings),
       ...(peers ? peersTable(timings, peers) : []),
@@ -86,14 +86,19 @@ function ceilingsInJson({ f32, bf16, read }: Ceilings): object {
   return { f32, bf16, read: Object.fromEntries(Object.entries(read).map(([level, { rate }]) => [level, rate])) }
 }
 
-/** Medians of the peers that were timed, why the others were not, and the batch of those that held less than a step. */
+/**
+ * Medians of the peers that were timed, how many times Lathe's they are, why the others were not, and the batch of those
+ * that held less than a step.
+ */
 function peersInJson(results: Readonly<Record<string, PeerResult>>): object {
   const entries = Object.entries(results)
   const timed = entries.flatMap(([name, result]) => ('ms' in result ? [[name, result.ms]] : []))
+  const ratios = entries.flatMap(([name, result]) => ('ms' in result ? [[name, result.beside]] : []))
   const notTimed = entries.flatMap(([name, result]) => ('ms' in result ? [] : [[name, describeFailure(result)]]))
   const batches = entries.flatMap(([name, result]) => ('ms' in result && result.batch ? [[name, result.batch]] : []))
   return {
     peers: Object.fromEntries(timed),
+    ratios: Object.fromEntries(ratios),
     notTimed: Object.fromEntries(notTimed),
     ...(batches.length > 0 && { batches: Object.fromEntries(batches) }),
   }

@@ -75,25 +75,25 @@ export function timingsTable(timings: Readonly<Record<string, RatedTiming>>): Bl
 export const describeFailure = (result: Exclude<PeerResult, { readonly ms: number }>): string =>
   'failed' in result ? `failed: ${result.failed}` : `disagrees: ${formatPercent(result.disagrees)}`
 
-/** A row a peer: its time and how many times as long as Lathe it takes, on each model. What failed follows in full. */
+/** A row a peer: its time, and how many times that of Lathe in turn with it, on each model. What failed follows in full. */
 export function peersTable(timings: Readonly<Record<string, RatedTiming>>, peers: readonly Peer[]): Block[] {
   const beside = Object.entries(timings).flatMap(([model, { results, ...ours }]) =>
     results ? [{ model, ours, results }] : [],
   )
   const rows = peers.map(({ name }) => {
-    const cells = beside.flatMap(({ model, ours, results }) => {
+    const cells = beside.flatMap(({ model, results }) => {
       const result = results[name]
       if (!result) return []
       if (!('ms' in result)) return [[model, 'failed' in result ? 'failed' : describeFailure(result)]]
-      const batch = result.batch ? ` (batch ${result.batch})` : ''
-      return [[model, `${formatMs(result.ms)}${batch}  ${(result.ms / ours.msPerStep).toFixed(2)}×`]]
+      const { ms, beside: ratio, batch } = result
+      const notes = [batch && `batch ${batch}`, formatDrift(ratio.drift) === 'noisy' && 'noisy'].filter(Boolean)
+      const note = notes.length > 0 ? ` (${notes.join(', ')})` : ''
+      return [[model, `${formatMs(ms)}  ${ratio.ratio.toFixed(2)}×${note}`]]
     })
     return { peer: name, ...Object.fromEntries(cells) }
   })
   const lathe = Object.fromEntries(beside.map(({ model, ours }) => [model, `${formatMs(ours.msPerStep)}  1.00×`]))
-  const columns = beside.map(({ model, ours }) => {
-    return { key: model, title: ours.noisy.length ? `${model} (noisy)` : model, align: 'right' as const }
-  })
+  const columns = beside.map(({ model }) => ({ key: model, title: model, align: 'right' as const }))
   const failures = beside.flatMap(({ model, results }) =>
     Object.entries(results).flatMap(([name, result]) =>
       'failed' in result ? [sentence(`${model}: ${name} ${describeFailure(result)}`)] : [],
