@@ -1,7 +1,6 @@
 // Attention, head by head over blocks of queries; the scores of a block are all that is held, unless weights are kept.
 #include "attention.h"
 
-#include "rows.h"
 #include "variant.h"
 
 namespace lathe::LATHE_VARIANT {

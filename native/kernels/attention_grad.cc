@@ -2,7 +2,6 @@
 // kept, or are computed again as exp(scores - lse); D = rowsum(dout * out), dS = P * (dP - D) * scale. Kept weights are
 // those before they were divided by their sum: dout takes the share in their place.
 #include "attention.h"
-#include "rows.h"
 #include "variant.h"
 
 namespace lathe::LATHE_VARIANT {

@@ -1,5 +1,5 @@
 // LayerNorm and RMSNorm: y = (x - mean) / sqrt(variance + eps) * gain + bias; RMSNorm takes the mean as 0.
-#include "rows.h"
+#include "simd.h"
 #include "variant.h"
 #include "words.h"
 

@@ -1,13 +1,8 @@
-// Passes over one row that softmax, attention and cross-entropy share.
+// Passes over one row that softmax and cross-entropy share.
 #pragma once
 #include "math.h"
 
 namespace lathe::LATHE_VARIANT {
-
-// n is a multiple of W.
-LATHE_INLINE void clear(int64_t n, float* y) {
-  for (int64_t i = 0; i < n; i += W) store(y + i, vf{});
-}
 
 LATHE_INLINE float largestOf(int64_t n, const float* x) {
   vf top = splat(-kInfinity);

@@ -238,6 +238,8 @@ void testAttention(const Kernels& kernels) {
         {200, 200, 0, 1, 256, 256, true, true, false, false},
         {1100, 1100, 0, 1, 3, 5, true, true, false, false},
         {33, 1200, 1100, 1, 16, 16, true, true, true, true},
+        {2, 40, 30, 2, 16, 32, true, false, false, true},    // of halves, too, as the next
+        {20, 24, 0, 4, 8, 24, false, false, false, false},
     };
     for (const Case& c : others) runCase(kernels, precision, c, ++seed);
   }
