@@ -342,19 +342,19 @@ napi_value run(napi_env env, const std::vector<napi_value>& args) {
   });
 }
 
-// reduce(device, executable, [Float32Array or null per sum]).
+// reduce(device, executable, [Float32Array or null per sum], numbers): a number a sum, as reduceSums has them.
 napi_value reduce(napi_env env, const std::vector<napi_value>& args) {
   auto* device = external<Device>(env, args[0], "device");
   auto* executable = external<Executable>(env, args[1], "executable");
   std::vector<float*> into;
   for (char* p : memories(env, args[2])) into.push_back(reinterpret_cast<float*>(p));
+  auto* numbers = reinterpret_cast<double*>(memory(env, args[3]));
   napi_value keep;
-  check(napi_create_array_with_length(env, 2, &keep), "array");
-  napi_set_element(env, keep, 0, args[1]);
-  napi_set_element(env, keep, 1, args[2]);
-  return promise(env, keep, [device, executable, into] {
+  check(napi_create_array_with_length(env, 3, &keep), "array");
+  for (uint32_t i = 0; i < 3; ++i) napi_set_element(env, keep, i, args[i + 1]);
+  return promise(env, keep, [device, executable, into, numbers] {
     std::lock_guard<std::mutex> one(device->busy);
-    reduceSums(device->pool, *executable, into);
+    reduceSums(device->pool, *executable, into, numbers);
   });
 }
 

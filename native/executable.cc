@@ -10,16 +10,15 @@ namespace lathe {
 
 namespace {
 
-// Zeroed arrays, each on cache lines of its own, in one block that begins with the first: all of them or none.
+// Arrays, each on cache lines of its own, in one block that begins with the first: all of them or none.
 template <class T>
-std::vector<T*> zeroed(const std::vector<size_t>& sizes) {
+std::vector<T*> take(const std::vector<size_t>& sizes) {
   const auto lines = [](size_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<T*> parts(sizes.size());
   size_t total = 0;
   for (size_t bytes : sizes) total += lines(bytes);
   if (total == 0) return parts;
   char* at = static_cast<char*>(takeMemory(total));
-  std::memset(at, 0, total);
   for (size_t i = 0; i < sizes.size(); at += lines(sizes[i++])) parts[i] = reinterpret_cast<T*>(at);
   return parts;
 }
@@ -34,11 +33,11 @@ void release(const std::vector<T*>& parts) {
 Executable::Executable(Schedule schedule, std::vector<size_t> (&bytes)[kMemories], int groups, size_t timed)
     : schedule_(std::move(schedule)), groups_(groups), sums_(groups), spent_(timed) {
   for (int m = 0; m < kMemories; ++m) bytes_[m] = bytes[m];
-  packs_ = zeroed<void>(packSizes());
+  packs_ = take<void>(packSizes());
 }
 
 Executable::~Executable() {
-  for (const auto& group : sums_) release(group);
+  for (const Sums& group : sums_) release(group.data);
   release(packs_);
 }
 
@@ -58,27 +57,32 @@ void Executable::packed(const Job& job) {
 }
 
 void Executable::run(const Job& job, int64_t begin, int64_t end, int group, Worker& worker) {
-  if (sums_[group].size() < sums()) sums_[group] = zeroed<char>(bytes_[kSum]);
+  Sums& own = sums_[group];
+  if (own.data.size() < sums()) {
+    own.data = take<char>(bytes_[kSum]);
+    own.begun.assign(sums(), false);
+  }
   std::vector<char*> bases[kMemories];
   bases[kParameter] = job.parameters;
-  bases[kSum] = sums_[group];
+  bases[kSum] = own.data;
   for (int64_t sequence = begin; sequence < end; sequence += together()) {
     for (const Memory m : {kInput, kState, kOutput}) {
       bases[m] = job.arrays[m];
       for (size_t i = 0; i < bases[m].size(); ++i) bases[m][i] += sequence * bytes_[m][i];
     }
-    worker.run(schedule_, std::min(together(), end - sequence), bases, packs_, spent_.empty() ? nullptr : spent_.data());
+    worker.run(schedule_, std::min(together(), end - sequence), bases, own.begun, packs_, spent_.empty() ? nullptr : spent_.data());
   }
 }
 
-void Executable::reduce(int i, size_t begin, size_t end, float* into) {
-  for (auto& group : sums_) {
-    if (group.empty()) continue;
-    float* sum = reinterpret_cast<float*>(group[i]);
-    if (into)
-      for (size_t k = begin; k < end; ++k) into[k] += sum[k];
-    std::memset(sum + begin, 0, (end - begin) * 4);
-  }
+double Executable::reduce(int i, size_t begin, size_t end, bool add, float* into) const {
+  std::vector<const float*> parts;
+  for (const Sums& group : sums_)
+    if (!group.data.empty() && group.begun[i]) parts.push_back(reinterpret_cast<const float*>(group.data[i]) + begin);
+  return schedule_.kernels->addUp(static_cast<int>(parts.size()), parts.data(), static_cast<int64_t>(end - begin), add, into + begin);
+}
+
+void Executable::clearSums() {
+  for (Sums& group : sums_) std::fill(group.begun.begin(), group.begun.end(), false);
 }
 
 std::vector<size_t> Executable::packSizes() const {
@@ -92,11 +96,6 @@ int64_t Executable::bytes() const {
   for (size_t bytes : packSizes()) all += bytes;
   for (size_t bytes : bytes_[kSum]) all += bytes * static_cast<size_t>(groups_);
   return static_cast<int64_t>(all);
-}
-
-void Executable::dropSums() {
-  for (auto& group : sums_)
-    for (size_t i = 0; i < group.size(); ++i) std::memset(group[i], 0, bytes_[kSum][i]);
 }
 
 namespace {
@@ -149,23 +148,29 @@ void runJobs(Pool& pool, std::vector<Worker>& workers, std::vector<Job>& jobs) {
       p.job->executable->run(*p.job, p.begin, p.end, p.group, workers[worker]);
     });
   } catch (...) {
-    for (Job& job : jobs) job.executable->dropSums();
+    for (Job& job : jobs) job.executable->clearSums();
     throw;
   }
 }
 
-void reduceSums(Pool& pool, Executable& executable, const std::vector<float*>& into) {
+void reduceSums(Pool& pool, Executable& executable, const std::vector<float*>& into, double* numbers) {
   constexpr size_t kChunk = 1 << 15;
   struct Task {
     int sum;
     size_t begin, end;
+    double squares;
   };
   std::vector<Task> tasks;
   for (size_t i = 0; i < executable.sums(); ++i)
-    for (size_t at = 0, size = executable.sumSize(static_cast<int>(i)); at < size; at += kChunk)
-      tasks.push_back({static_cast<int>(i), at, std::min(size, at + kChunk)});
-  pool.run(static_cast<int64_t>(tasks.size()),
-           [&](int64_t t, int) { executable.reduce(tasks[t].sum, tasks[t].begin, tasks[t].end, into[tasks[t].sum]); });
+    for (size_t at = 0, size = executable.sumSize(static_cast<int>(i)); into[i] && at < size; at += kChunk)
+      tasks.push_back({static_cast<int>(i), at, std::min(size, at + kChunk), 0});
+  pool.run(static_cast<int64_t>(tasks.size()), [&](int64_t t, int) {
+    Task& own = tasks[t];
+    own.squares = executable.reduce(own.sum, own.begin, own.end, numbers[own.sum] != 0, into[own.sum]);
+  });
+  std::fill(numbers, numbers + executable.sums(), 0.0);
+  for (const Task& task : tasks) numbers[task.sum] += task.squares;
+  executable.clearSums();
 }
 
 }  // namespace lathe

@@ -27,10 +27,11 @@ class Executable {
   void packed(const Job&);
   // Sequences begin … end-1 in order; what they add up goes to the sums of the group.
   void run(const Job&, int64_t begin, int64_t end, int group, Worker&);
-  // Adds the groups' sum i, elements begin … end-1, in group order, to `into` (unless null), and clears them.
-  void reduce(int i, size_t begin, size_t end, float* into);
-  // After a run that failed half-way: what was added since the last reduction counts for nothing.
-  void dropSums();
+  // Elements begin … end-1 of the groups' sum i, added up in group order, after what `into` holds when add is set. Returns the
+  // sum of the squares of what it holds then.
+  double reduce(int i, size_t begin, size_t end, bool add, float* into) const;
+  // What was added up until now counts for nothing: it is reduced, or of a run that failed half-way.
+  void clearSums();
   // What it holds once every group has run.
   int64_t bytes() const;
   const std::vector<Spent>& spent() const { return spent_; }
@@ -43,7 +44,12 @@ class Executable {
   Schedule schedule_;
   std::vector<size_t> bytes_[kMemories];  // of one sequence, per array
   int groups_;
-  std::vector<std::vector<char*>> sums_;  // per group, per sum; empty until the group's first run
+  // A group's sums, and which of them hold anything: the first value is written over what was there before.
+  struct Sums {
+    std::vector<char*> data;  // empty until the group's first run
+    std::vector<char> begun;
+  };
+  std::vector<Sums> sums_;  // per group
   std::vector<void*> packs_;
   std::vector<Spent> spent_;
   bool hasPacked_ = false;
@@ -52,6 +58,8 @@ class Executable {
 
 // Runs jobs on a pool: packs first, then every group of every job.
 void runJobs(Pool&, std::vector<Worker>& workers, std::vector<Job>& jobs);
-void reduceSums(Pool&, Executable&, const std::vector<float*>& into);
+// Into the array of each sum, unless it is null; what numbers[i] is not 0 for is added to what is there. Then numbers[i] is the
+// sum of the squares of what its array holds.
+void reduceSums(Pool&, Executable&, const std::vector<float*>& into, double* numbers);
 
 }  // namespace lathe

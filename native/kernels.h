@@ -159,6 +159,9 @@ struct Kernels {
   // A chain of elementwise ops in one pass over memory.
   void (*elementwise)(const Elementwise&, Scratch&);
 
+  // into [n] = the sum of `count` parts in their order, after what is there when add is set. Returns the sum of its squares.
+  double (*addUp)(int count, const float* const* parts, int64_t n, bool add, float* into);
+
   // Multiply-adds from registers and L1 as fast as they issue, for a measured ceiling. Returns the FLOPs done; 0 where
   // the variant has no instruction for the precision.
   double (*peak)(Precision, int64_t rounds);

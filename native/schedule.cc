@@ -28,10 +28,11 @@ void Worker::reserve(size_t bytes) {
 }
 
 void Worker::run(const Schedule& schedule, int64_t count, const std::vector<char*> (&bases)[kMemories],
-                 const std::vector<void*>& packs, Spent* spent) {
+                 std::vector<char>& begun, const std::vector<void*>& packs, Spent* spent) {
   schedule_ = &schedule;
   count_ = count;
   bases_ = bases;
+  begun_ = &begun;
   packs_ = &packs;
   spent_ = spent;
   reserve(schedule.arenaBytes);
@@ -59,6 +60,8 @@ void Worker::calls(const Step& s) {
   for (sequence_ = 0; sequence_ < calls; ++sequence_) {
     scratch_.reset();
     kernel(s);
+    for (int32_t place : s.writes)
+      if (inSum(place)) (*begun_)[schedule_->places[place].index] = true;
   }
   sequence_ = 0;
 }
@@ -85,7 +88,7 @@ char* Worker::at(int32_t place) const {
 }
 
 bool Worker::adds(const Step& s, size_t i) const {
-  return s.writes[i] >= 0 && schedule_->places[s.writes[i]].memory == kSum;
+  return inSum(s.writes[i]) && (*begun_)[schedule_->places[s.writes[i]].index];
 }
 
 const void* Worker::packed(int64_t pack, int64_t K, int64_t N, Strided B) {

@@ -70,10 +70,10 @@ class Worker {
   Worker(const Worker&) = delete;
   ~Worker();
   void reserve(size_t arenaBytes);
-  // bases[m][i]: the array i of memory m, of the first of `count` sequences; packs: the packed parameters; spent, by number
-  // of a step: null where nobody asks.
-  void run(const Schedule&, int64_t count, const std::vector<char*> (&bases)[kMemories], const std::vector<void*>& packs,
-           Spent* spent);
+  // bases[m][i]: the array i of memory m, of the first of `count` sequences; begun: which sums hold anything; packs: the packed
+  // parameters; spent, by number of a step: null where nobody asks.
+  void run(const Schedule&, int64_t count, const std::vector<char*> (&bases)[kMemories], std::vector<char>& begun,
+           const std::vector<void*>& packs, Spent* spent);
 
  private:
   static constexpr int kDepth = 16;
@@ -94,7 +94,8 @@ class Worker {
   }
   float* write(const Step& s, size_t i) const { return reinterpret_cast<float*>(at(s.writes[i])); }
   Output output(const Step& s, size_t i) const { return {at(s.writes[i]), halves(s.writes[i])}; }
-  bool adds(const Step& s, size_t i) const;
+  bool inSum(int32_t place) const { return place >= 0 && schedule_->places[place].memory == kSum; }
+  bool adds(const Step& s, size_t i) const;  // what it writes to a sum that holds something already
   bool halves(int32_t place) const { return place >= 0 && schedule_->places[place].halves; }
   Strided operand(const Step& s, size_t i, int64_t rs, int64_t cs) const {
     return {at(s.reads[i]), rs, cs, halves(s.reads[i])};
@@ -110,6 +111,7 @@ class Worker {
 
   const Schedule* schedule_ = nullptr;
   const std::vector<char*>* bases_ = nullptr;
+  std::vector<char>* begun_ = nullptr;
   const std::vector<void*>* packs_ = nullptr;
   Spent* spent_ = nullptr;
   int64_t count_ = 1;     // sequences

@@ -165,5 +165,6 @@ void testNorm(const Kernels&);
 void testSoftmax(const Kernels&);
 void testUnary(const Kernels&);
 void testElementwise(const Kernels&);
+void testAddUp(const Kernels&);
 
 }  // namespace lathe::test

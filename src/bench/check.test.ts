@@ -21,8 +21,8 @@ function broken(executor: Executor, name: string, factor: number): Executor {
       const executable = executor.compile(program, options)
       const reduce = executable.reduce.bind(executable)
       return Object.assign(executable, {
-        async reduce(into: Record<string, Float32Array>) {
-          await reduce(into)
+        async reduce(into: Record<string, Float32Array>, squares?: Map<string, number>) {
+          await reduce(into, squares)
           for (const [sum, values] of Object.entries(into))
             if (sum.startsWith('grad:') && sum.endsWith(name)) values.set(values.map((x) => factor * x))
         },

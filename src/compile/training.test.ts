@@ -125,22 +125,19 @@ describe('StepRunner', () => {
     }
   })
 
-  it('adds to what the arrays hold', async () => {
+  it('adds where squares are known, and writes over what else the arrays hold', async () => {
     const runner = new StepRunner(referenceExecutor(), readerPrograms())
-    const [once, more] = [gradientArrays(), gradientArrays()]
-    for (const array of Object.values(more)) array.fill(1000)
-    for (const into of [once, more]) {
+    const [once, twice, squares] = [gradientArrays(), gradientArrays(), new Map<string, number>()]
+    for (const array of [...Object.values(once), ...Object.values(twice)]) array.fill(1000)
+    for (const into of [once, twice, twice]) {
       await runner.run({ ...batch(2), version: 0 })
-      await runner.reduce(into, parameters)
+      await runner.reduce(into, parameters, into === once ? undefined : squares)
     }
-    for (const name of Object.keys(once))
-      expect(
-        relativeError(
-          more[name],
-          once[name].map((g) => 1000 + g),
-        ),
-        name,
-      ).toBeLessThan(1e-7)
+    for (const [name, gradient] of Object.entries(once)) {
+      const doubled = gradient.map((g) => 2 * g)
+      expect(relativeError(twice[name], doubled), name).toBeLessThan(1e-7)
+      expect(squares.get(name), name).toBeCloseTo(twice[name].reduce((sum, g) => sum + g * g, 0))
+    }
   })
 
   it('derives anew when the version changes', async () => {

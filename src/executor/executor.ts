@@ -44,8 +44,11 @@ export interface Executable {
   readonly schedule: Schedule
   /** Runs every sequence. Returns the outputs, `[count, …shape]` each; sums stay in the groups until `reduce`. */
   run(run: Run): Promise<Record<string, Numbers>>
-  /** Adds the groups' sums, in group order, to the given arrays and clears them. Sums without an array are dropped. */
-  reduce(into: Readonly<Record<string, Float32Array>>): Promise<void>
+  /**
+   * Writes the groups' sums, added up in group order, to the given arrays and clears them. Sums without an array are dropped.
+   * An array that `squares` names is added to. Then `squares` has of each array the sum of the squares of what it holds.
+   */
+  reduce(into: Readonly<Record<string, Float32Array>>, squares?: Map<string, number>): Promise<void>
 }
 
 /** What one kernel call of a compiled Program took. */

@@ -32,16 +32,20 @@ export class StepRunner {
     return this.main.run({ ...run, parameters })
   }
 
-  /** Adds the sums, gradients of derived tensors pulled back, to the given arrays and clears them. */
-  async reduce(into: Readonly<Record<string, Float32Array>>, parameters: Arrays): Promise<void> {
-    const direct = this.main.program.sums.filter((s) => into[s.name]).map((s) => [s.name, into[s.name]])
-    await this.main.reduce({ ...Object.fromEntries(direct), ...this.derivedGradients })
-    if (!this.pullback) return
-    const { pullback, derivedGradients } = this
+  /** As an Executable's `reduce`; gradients of derived tensors are pulled back. */
+  async reduce(
+    into: Readonly<Record<string, Float32Array>>,
+    parameters: Arrays,
+    squares = new Map<string, number>(),
+  ): Promise<void> {
+    const { main, pullback, derivedGradients } = this
+    const wanted = ({ sums }: Program) =>
+      Object.fromEntries(sums.flatMap(({ name }) => (into[name] ? [[name, into[name]]] : [])))
+    for (const name of Object.keys(derivedGradients)) squares.delete(name)
+    await main.reduce({ ...wanted(main.program), ...derivedGradients }, squares)
+    if (!pullback) return
     await pullback.run({ count: 1, parameters: pick(parameters, pullback.program), inputs: derivedGradients })
-    const wanted = pullback.program.sums.filter((s) => into[s.name])
-    await pullback.reduce(Object.fromEntries(wanted.map((s) => [s.name, into[s.name]])))
-    for (const gradient of Object.values(derivedGradients)) gradient.fill(0)
+    await pullback.reduce(wanted(pullback.program), squares)
   }
 }
 

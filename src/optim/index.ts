@@ -4,7 +4,7 @@
  */
 export { type AdafactorSettings, adafactor } from './adafactor.ts'
 export { type AdamWSettings, adamw } from './adamw.ts'
-export { clipScale, GlobalNorm } from './clip.ts'
+export { clipScale } from './clip.ts'
 export { type MuonSettings, muon } from './muon.ts'
 export { type Optimizer, OptimizerRunner, type StateMap, type Update } from './optimizer.ts'
 export { learningRate, type Schedule } from './schedule.ts'

@@ -4,7 +4,7 @@ import { readSafetensors } from '../model/safetensors.ts'
 import { toFloat32 } from '../model/stored-tensor.ts'
 import { adafactor } from './adafactor.ts'
 import { adamw } from './adamw.ts'
-import { clipScale, GlobalNorm } from './clip.ts'
+import { clipScale } from './clip.ts'
 import { muon } from './muon.ts'
 import { type Optimizer, OptimizerRunner } from './optimizer.ts'
 
@@ -138,17 +138,6 @@ describe.each(executors)('on $name $isa', (executor) => {
       expect((await afterNoGradient(optimizer)).matrix).toEqual(numbers('initial.matrix'))
     },
   )
-
-  it('takes the norm of all gradients as one vector', async () => {
-    const norm = new GlobalNorm(executor, { a: [2, 2], b: [2], c: [2] })
-    const vector = (...values: number[]) => Float32Array.from(values)
-    expect(await norm.of({ a: vector(1, 2, 2, 4), b: vector(4, 0), c: vector(-2, 2) })).toBe(7)
-    expect(await norm.of({ a: vector(0, 0, 0, 0), b: vector(0, 0), c: vector(0, 0) })).toBe(0)
-    expect(await norm.of({ a: vector(0, 0, 0, Number.NaN), b: vector(0, 0), c: vector(0, 0) })).toBeNaN()
-    expect(await norm.of({ a: vector(0, 0, 0, 0), b: vector(0, 0), c: vector(Number.POSITIVE_INFINITY, 0) })).toBe(
-      Number.POSITIVE_INFINITY,
-    )
-  })
 })
 
 describe('states', () => {

@@ -1,8 +1,6 @@
 import { programFlops } from '../compile/index.ts'
-import type { Executor } from '../executor/executor.ts'
 import type { StepRunner } from '../executor/step-runner.ts'
 import type { ParameterStore } from '../model/parameters.ts'
-import { GlobalNorm } from '../optim/index.ts'
 import { sizeOf } from '../tensor/type.ts'
 import type { MicroBatch } from './batches.ts'
 
@@ -27,35 +25,34 @@ export interface BatchGradients {
 /** Computes loss and gradients of batches; `compile` is asked for every length of sequence when it first comes. */
 export class GradientComputer {
   private readonly runners = new Map<number, { step: StepRunner; flops: number }>()
-  private readonly norm: GlobalNorm
   private readonly gradients: Record<string, Float32Array>
   /** Every sum of the Programs, by its name there. */
   private readonly sums: Record<string, Float32Array>
 
   constructor(
-    executor: Executor,
     shapes: ParameterStore['shapes'],
     private readonly compile: (length: number) => StepRunner,
   ) {
     const zeros = Object.entries(shapes).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))] as const)
     this.gradients = Object.fromEntries(zeros)
     this.sums = Object.fromEntries(zeros.map(([name, gradient]) => [`grad:${name}`, gradient]))
-    this.norm = new GlobalNorm(executor, shapes)
   }
 
   /** Runs all parts of a batch and sums what they give. */
   async compute({ values, version }: ParameterStore, parts: readonly MicroBatch[]): Promise<BatchGradients> {
     const cost = this.cost(parts)
-    for (const sum of Object.values(this.sums)) sum.fill(0)
     for (const { count, length, inputs } of parts)
       await this.runner(length).step.run({ count, parameters: values, inputs, version })
+    const squares = new Map<string, number>()
     for (const length of new Set(parts.map((part) => part.length)))
-      await this.runner(length).step.reduce(this.sums, values)
+      await this.runner(length).step.reduce(this.sums, values, squares)
+    for (const [name, sum] of Object.entries(this.sums)) if (!squares.has(name)) sum.fill(0)
+    const names = Object.keys(this.gradients)
     const sequences = parts.reduce((sum, { count }) => sum + count, 0)
     return {
       loss: this.sums.loss[0],
       gradients: this.gradients,
-      gradientNorm: await this.norm.of(this.gradients),
+      gradientNorm: Math.sqrt(names.reduce((total, name) => total + (squares.get(`grad:${name}`) ?? 0), 0)),
       stateNorm: this.perSegment('stateNorm', sequences),
       updateNorm: this.perSegment('updateNorm', sequences),
       ...cost,

@@ -173,17 +173,50 @@ describe.each([...references, ...candidates])('$name', ({ precision, make }) => 
   })
 
   describe('reduce', () => {
-    it('gathers runs until it is called, adds to what is there, and clears', async () => {
+    it('gathers runs until it is called, and clears', async () => {
       const executable = executor.compile(affine)
       const reduced = async (into: Sums = emptySums(affine)) => {
         await executable.reduce(into)
         return [...into.total]
       }
       for (let i = 0; i < 2; i++) await executable.run(affineRun(2))
-      expect(await reduced({ total: Float32Array.of(1000, 2000) })).toEqual([1048, 2096])
-      expect(await reduced()).toEqual([0, 0])
+      expect(await reduced({ total: Float32Array.of(1000, 2000) })).toEqual([48, 96])
+      expect(await reduced({ total: Float32Array.of(1000, 2000) })).toEqual([0, 0])
       await executable.run(affineRun(1))
       expect(await reduced()).toEqual([10, 22])
+    })
+
+    it('adds to arrays whose squares it is given, and says the new ones', async () => {
+      const executable = executor.compile(affine)
+      const [total, squares] = [Float32Array.of(1000, 2000), new Map([['other', 5]])]
+      await executable.run(affineRun(1))
+      await executable.reduce({ total }, squares)
+      expect([[...total], squares.get('total')]).toEqual([[10, 22], 10 ** 2 + 22 ** 2])
+      await executable.run(affineRun(2))
+      await executable.reduce({ total }, squares)
+      expect([[...total], squares.get('total')]).toEqual([[34, 70], 34 ** 2 + 70 ** 2])
+      await executable.reduce({ total }, squares)
+      expect([...total]).toEqual([34, 70])
+      expect([...squares]).toEqual([
+        ['other', 5],
+        ['total', 34 ** 2 + 70 ** 2],
+      ])
+    })
+
+    it('takes squares in double precision, and keeps what is not finite', async () => {
+      const executable = executor.compile(
+        compileForward(trace('sums', () => accumulate('total', mul(input('x', [3]), 1)))).main,
+      )
+      const squareOf = async (...x: number[]) => {
+        const squares = new Map<string, number>()
+        await executable.run({ count: 1, inputs: { x: Float32Array.from(x) } })
+        await executable.reduce({ total: new Float32Array(3) }, squares)
+        return squares.get('total')
+      }
+      expect(await squareOf(2 ** 100, 1, 0)).toBe(2 ** 200)
+      expect(await squareOf(2, 3, 6)).toBe(49)
+      expect(await squareOf(0, Number.NaN, 0)).toBeNaN()
+      expect(await squareOf(0, Number.NEGATIVE_INFINITY, 0)).toBe(Number.POSITIVE_INFINITY)
     })
 
     it('drops a sum that nobody asks for', async () => {

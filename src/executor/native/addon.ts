@@ -45,7 +45,13 @@ export interface Addon {
   read(device: Handle, variant: string, kib: number, out: Float64Array): Promise<void>
   /** Fills `out` with seconds and sequences of each kernel of a timed executable so far, all threads together. */
   spent(executable: Handle, out: Float64Array): Float64Array
-  reduce(device: Handle, executable: Handle, into: readonly (Float32Array | null)[]): Promise<void>
+  /** A sum whose number is not 0 is added to its array; then the number is the sum of the squares of what that holds. */
+  reduce(
+    device: Handle,
+    executable: Handle,
+    into: readonly (Float32Array | null)[],
+    numbers: Float64Array,
+  ): Promise<void>
 }
 
 const file = fileURLToPath(new URL('../../../native/build/lathe.node', import.meta.url))

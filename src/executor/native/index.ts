@@ -122,10 +122,13 @@ class NativeExecutable implements Executable {
     return this.named(job.outputs)
   }
 
-  async reduce(into: Readonly<Record<string, Float32Array>>): Promise<void> {
+  async reduce(into: Readonly<Record<string, Float32Array>>, squares = new Map<string, number>()): Promise<void> {
     checkSums(this.program, into)
-    const arrays = this.program.sums.map((s) => into[s.name] ?? null)
-    await this.addon.reduce(this.device, this.handle, arrays)
+    const names = this.program.sums.map((s) => s.name)
+    const arrays = names.map((name) => into[name] ?? null)
+    const numbers = Float64Array.from(names, (name) => Number(squares.has(name)))
+    await this.addon.reduce(this.device, this.handle, arrays, numbers)
+    for (const [i, name] of names.entries()) if (into[name]) squares.set(name, numbers[i])
   }
 }
 

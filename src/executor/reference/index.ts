@@ -86,14 +86,20 @@ class ReferenceExecutable implements Executable {
     return values
   }
 
-  async reduce(into: Readonly<Record<string, Float32Array>>): Promise<void> {
+  async reduce(into: Readonly<Record<string, Float32Array>>, squares = new Map<string, number>()): Promise<void> {
     checkSums(this.program, into)
-    for (const group of this.sums)
-      for (const [name, sum] of group) {
-        const total = into[name]
-        if (total) for (let i = 0; i < sum.length; i++) total[i] += sum[i]
-        sum.fill(0)
-      }
+    for (const [name, total] of Object.entries(into)) {
+      if (!squares.has(name)) total.fill(0)
+      for (const group of this.sums)
+        group.get(name)!.forEach((x, i) => {
+          total[i] += x
+        })
+      squares.set(
+        name,
+        total.reduce((sum, x) => sum + x * x, 0),
+      )
+    }
+    for (const group of this.sums) for (const sum of group.values()) sum.fill(0)
   }
 }
 
