@@ -100,28 +100,53 @@ int64_t Executable::bytes() const {
 
 namespace {
 
-// Sequences of a job that one worker takes.
-struct Part {
-  Job* job;
-  int group;
-  int64_t begin, end;
-};
+// What is left to run. The sequences of a group are worked off in their order, so that no number of threads changes the order
+// of sums, by one worker at a time; those of a job that sums nothing by as many workers as there are.
+class Queue {
+ public:
+  struct Part {
+    Job* job;
+    int group;
+    int64_t next, end;  // sequences
+    int64_t size;       // of them at a time
+    bool alone, taken;
+  };
+  struct Piece {
+    Part* part;
+    int64_t begin, end;
+  };
 
-// A group each, whose order of sums no number of threads may change; where nothing is summed, as many side by side as all
-// threads can have.
-void cut(Job& job, int threads, std::vector<Part>& parts) {
-  const Executable& executable = *job.executable;
-  if (executable.sums() == 0) {
-    const int64_t size = std::min(executable.together(), (job.count + threads - 1) / threads);
-    for (int64_t begin = 0; begin < job.count; begin += size) parts.push_back({&job, 0, begin, std::min(job.count, begin + size)});
-    return;
+  void add(Job& job, int threads) {
+    const Executable& executable = *job.executable;
+    const bool sums = executable.sums() != 0;
+    const int groups = sums ? executable.groups() : 1;
+    const int64_t together = executable.together();
+    const int64_t size = sums ? together : std::min(together, (job.count + threads - 1) / threads);
+    for (int g = 0; g < groups; ++g) {
+      const int64_t begin = job.count * g / groups, end = job.count * (g + 1) / groups;
+      if (begin < end) parts_.push_back({&job, g, begin, end, size, sums, false});
+    }
   }
-  const int groups = executable.groups();
-  for (int g = 0; g < groups; ++g) {
-    const int64_t begin = job.count * g / groups, end = job.count * (g + 1) / groups;
-    if (begin < end) parts.push_back({&job, g, begin, end});
+
+  // Puts back what a worker is done with, unless it is null, and takes what it does next, of the part with most left: so all
+  // end at about the same time. False where nothing is left for it.
+  bool take(Piece& piece) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (piece.part) piece.part->taken = false;
+    Part* most = nullptr;
+    for (Part& part : parts_)
+      if (!part.taken && part.next < part.end && (!most || part.end - part.next > most->end - most->next)) most = &part;
+    if (!most) return false;
+    piece = {most, most->next, std::min(most->end, most->next + most->size)};
+    most->next = piece.end;
+    most->taken = most->alone;
+    return true;
   }
-}
+
+ private:
+  std::mutex mutex_;
+  std::vector<Part> parts_;
+};
 
 }  // namespace
 
@@ -131,21 +156,27 @@ void runJobs(Pool& pool, std::vector<Worker>& workers, std::vector<Job>& jobs) {
     int64_t pack;
   };
   std::vector<Packing> packs;
-  std::vector<Part> parts;
+  Queue queue;
   std::vector<Job*> toPack;
   for (Job& job : jobs) {
     const bool first = std::none_of(toPack.begin(), toPack.end(), [&](Job* j) { return j->executable == job.executable; });
     for (int64_t i = 0; first && i < job.executable->packsToDo(job); ++i) packs.push_back({&job, i});
     if (first) toPack.push_back(&job);
-    cut(job, pool.size(), parts);
+    queue.add(job, pool.size());
   }
   if (!packs.empty())
     pool.run(static_cast<int64_t>(packs.size()), [&](int64_t i, int) { packs[i].job->executable->pack(*packs[i].job, packs[i].pack); });
   for (Job* job : toPack) job->executable->packed(*job);
+  std::atomic<bool> failed{false};
   try {
-    pool.run(static_cast<int64_t>(parts.size()), [&](int64_t i, int worker) {
-      const Part& p = parts[i];
-      p.job->executable->run(*p.job, p.begin, p.end, p.group, workers[worker]);
+    pool.run(pool.size(), [&](int64_t, int worker) {
+      try {
+        for (Queue::Piece piece{}; !failed && queue.take(piece);)
+          piece.part->job->executable->run(*piece.part->job, piece.begin, piece.end, piece.part->group, workers[worker]);
+      } catch (...) {
+        failed = true;
+        throw;
+      }
     });
   } catch (...) {
     for (Job& job : jobs) job.executable->clearSums();

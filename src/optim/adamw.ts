@@ -16,6 +16,7 @@ export function adamw(settings: AdamWSettings, { decayVectors = false } = {}): O
   const { beta1, beta2, eps, weightDecay } = settings
   return {
     name: 'adamw',
+    byRow: true,
     states: (shape) => ({ moment1: shape, moment2: shape }),
     numbers: (step) => ({ correction1: 1 / (1 - beta1 ** step), correction2: 1 / Math.sqrt(1 - beta2 ** step) }),
     update({ weights, gradient, states, learningRate, numbers: { correction1, correction2 } }) {

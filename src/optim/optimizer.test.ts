@@ -82,6 +82,28 @@ describe.each(executors)('on $name $isa', (executor) => {
     expect(byMuon).toEqual(byAdamW)
   })
 
+  it('updates every row of a large table, in pieces or not', async () => {
+    const [rows, columns] = [1101, 1000]
+    const values = (seed: number) => Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(seed + i))
+    const [initial, gradient, cut] = [values(1), values(2), 600 * columns]
+    const trained = async (
+      shapes: Record<string, number[]>,
+      part: (a: Float32Array) => Record<string, Float32Array>,
+    ) => {
+      const [parameters, gradients] = [part(initial.slice()), part(gradient)]
+      const runner = new OptimizerRunner(executor, adamwOf(0.1), shapes)
+      for (const step of [1, 2]) await runner.update({ parameters, gradients, learningRate: 0.01, step, scale: 1 })
+      return Object.values(parameters)
+    }
+    const [whole] = await trained({ table: [rows, columns] }, (table) => ({ table }))
+    const [first, rest] = await trained({ first: [600, columns], rest: [rows - 600, columns] }, (table) => ({
+      first: table.slice(0, cut),
+      rest: table.slice(cut),
+    }))
+    expect(Buffer.compare(Buffer.from(whole.slice(0, cut).buffer), Buffer.from(first.buffer))).toBe(0)
+    expect(Buffer.compare(Buffer.from(whole.slice(cut).buffer), Buffer.from(rest.buffer))).toBe(0)
+  })
+
   const afterNoGradient = async (optimizer: Optimizer) => {
     const parameters = { matrix: numbers('initial.matrix'), vector: numbers('initial.vector') }
     const gradients = { matrix: new Float32Array(35), vector: new Float32Array(7) }

@@ -33,9 +33,14 @@ export interface Optimizer {
   numbers(step: number): Readonly<Record<string, number>>
   /** Traces one update. */
   update(update: Update): { weights: Tensor; states: Tensors }
+  /** Whether each row of a parameter changes by itself: then threads share a large one. */
+  readonly byRow?: boolean
   /** The one that updates a parameter, where that is not the same for all. */
   of?(name: string, shape: Shape): Optimizer
 }
+
+const mapValues = <A, B>(record: Readonly<Record<string, A>>, f: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]))
 
 /** Traces an optimizer's update of a parameter of this shape. Inputs and outputs have the same names. */
 function updateProgram(optimizer: Optimizer, shape: Shape) {
@@ -56,10 +61,24 @@ function updateProgram(optimizer: Optimizer, shape: Shape) {
   return lower(graph)
 }
 
+/** Numbers of a parameter that are updated by one run, at most, where its rows can be. Ours. */
+const PIECE = 2 ** 20
+
+/** Shapes and first elements of what a parameter is updated in. */
+function piecesOf({ byRow }: Optimizer, shape: Shape): { shape: Shape; at: number }[] {
+  const [rows = 1, ...row] = shape
+  const size = sizeOf(row)
+  const most = byRow && sizeOf(shape) > PIECE ? Math.max(1, Math.floor(PIECE / size)) : rows
+  return Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
+    const own = Math.min(most, rows - i * most)
+    return { shape: shape.length ? [own, ...row] : [], at: i * most * size }
+  })
+}
+
 /** What one parameter needs for its updates. */
 interface Slot {
   readonly optimizer: Optimizer
-  readonly executable: Executable
+  readonly pieces: readonly { readonly executable: Executable; readonly at: number; readonly size: number }[]
   readonly shapes: Readonly<Record<string, Shape>>
   readonly states: Arrays
 }
@@ -76,12 +95,15 @@ export class OptimizerRunner {
     const compiled = new Map<string, Executable>()
     for (const [name, shape] of Object.entries(shapes)) {
       const optimizer = whole.of?.(name, shape) ?? whole
-      const key = `${optimizer.name} ${shape}`
-      const executable = compiled.get(key) ?? executor.compile(updateProgram(optimizer, shape), { groups: 1 })
-      compiled.set(key, executable)
+      const pieces = piecesOf(optimizer, shape).map(({ shape: own, at }) => {
+        const key = `${optimizer.name} ${own}`
+        const executable = compiled.get(key) ?? executor.compile(updateProgram(optimizer, own), { groups: 1 })
+        compiled.set(key, executable)
+        return { executable, at, size: sizeOf(own) }
+      })
       const stateShapes = optimizer.states(shape)
       const zeros = Object.entries(stateShapes).map(([state, s]) => [state, new Float32Array(sizeOf(s))])
-      this.slots.set(name, { optimizer, executable, shapes: stateShapes, states: Object.fromEntries(zeros) })
+      this.slots.set(name, { optimizer, pieces, shapes: stateShapes, states: Object.fromEntries(zeros) })
     }
   }
 
@@ -97,13 +119,22 @@ export class OptimizerRunner {
     scale: number
   }): Promise<void> {
     const { parameters, gradients, learningRate, step, scale } = options
-    const jobs = Array.from(this.slots, ([name, { optimizer, executable, states }]): Job => {
+    const scalars = new Map<Optimizer, Arrays>()
+    const scalarsOf = (optimizer: Optimizer): Arrays => {
       const numbers = { ...optimizer.numbers(step), learningRate, gradientScale: scale }
-      const scalars = Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, Float32Array.of(x)]))
-      const changed = { ...states, weights: parameters[name] }
-      const inputs = { ...scalars, ...changed, gradient: gradients[name] }
-      return { executable, run: { count: 1, inputs, outputs: changed } }
-    })
+      const known = scalars.get(optimizer) ?? mapValues(numbers, (x) => Float32Array.of(x))
+      scalars.set(optimizer, known)
+      return known
+    }
+    const jobs = Array.from(this.slots, ([name, { optimizer, pieces, states }]) => {
+      const whole = { ...states, weights: parameters[name] }
+      return pieces.map(({ executable, at, size }): Job => {
+        const part = (array: Float32Array) => (pieces.length > 1 ? array.subarray(at, at + size) : array)
+        const outputs = mapValues(whole, part)
+        const inputs = { ...scalarsOf(optimizer), ...outputs, gradient: part(gradients[name]) }
+        return { executable, run: { count: 1, inputs, outputs } }
+      })
+    }).flat()
     await this.executor.runAll(jobs)
   }
 

@@ -5,6 +5,7 @@ import { joinAddends } from './addends.ts'
 import { ElementwiseGroup, roundedProduct } from './elementwise.ts'
 import { findHalves } from './halves.ts'
 import { kernelStep, type Lowerer } from './kernels.ts'
+import { numbersFirst } from './numbers.ts'
 import type { KernelStep, LoopStep, Lowered, Pack, SliceOf, Step, Target } from './steps.ts'
 import { UseTable } from './uses.ts'
 
@@ -20,7 +21,7 @@ const adding: Readonly<Record<string, readonly boolean[]>> = {
 
 /** Chooses native kernels for a Program: fuses elementwise runs, lets producers add straight into sums. */
 export function lowerToSteps(program: Program, precision: Precision): Lowered {
-  return new Lowering(joinAddends(program), precision).lower()
+  return new Lowering(numbersFirst(joinAddends(program)), precision).lower()
 }
 
 class Lowering implements Lowerer {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { compileForward } from '../../compile/index.ts'
 import { accumulate, input, output, parameter, type Tensor, trace } from '../../graph/graph.ts'
-import { add, matmul, mul, repeat, unary } from '../../ops/index.ts'
+import { add, div, matmul, mul, repeat, sum, unary } from '../../ops/index.ts'
 import { nativeExecutor, nativeIsBuilt } from './index.ts'
 
 const x = () => input('x', [4, 8])
@@ -69,5 +69,36 @@ describe.runIf(nativeIsBuilt())('an elementwise pass over a product', () => {
       })).carry.a
     expect(kernels(result(carried))).toContain('elementwise tanh')
     expect(kernels(result(carried))).toContain(plain)
+  })
+})
+
+describe.runIf(nativeIsBuilt())('a single number', () => {
+  const number = (name: string) => input(name, [])
+
+  it('is made before a pass that it would cut in two', () => {
+    const late = () => {
+      const scaled = mul(x(), number('a'))
+      return add(scaled, mul(number('b'), number('c')))
+    }
+    expect(kernels(result(late))).toEqual(['elementwise mul', 'elementwise mul add'])
+  })
+
+  it('is made after what it needs', () => {
+    const norm = () => {
+      const scaled = mul(x(), number('a'))
+      return div(scaled, unary('sqrt', sum(scaled)))
+    }
+    expect(kernels(result(norm))).toEqual(['elementwise mul', 'sumTo', 'elementwise sqrt', 'elementwise div'])
+  })
+
+  it('is made in its loop', () => {
+    const looped = () =>
+      repeat({ count: 2, carry: { z: x(), n: number('n') } }, ({ z, n }) => {
+        const scaled = mul(z, n)
+        const next = mul(n, 3)
+        return { carry: { z: add(scaled, next), n: next } }
+      }).carry.z
+    const passes = kernels(result(looped)).filter((kernel) => kernel.startsWith('elementwise'))
+    expect(passes).toEqual(['elementwise mul', 'elementwise mul add'])
   })
 })
