@@ -159,6 +159,8 @@ struct Kernels {
   // A chain of elementwise ops in one pass over memory.
   void (*elementwise)(const Elementwise&, Scratch&);
 
+  // y = the sums of x [rows, columns] over what is not kept, added when add is set.
+  void (*sumTo)(int64_t rows, int64_t columns, bool keepRows, bool keepColumns, const float* x, float* y, bool add);
   // into [n] = the sum of `count` parts in their order, after what is there when add is set. Returns the sum of its squares.
   double (*addUp)(int count, const float* const* parts, int64_t n, bool add, float* into);
 

@@ -46,40 +46,6 @@ void append(int64_t capacity, int64_t d, int64_t rows, int64_t slot, int64_t sta
   if (view) std::memcpy(view, own, 4 * static_cast<size_t>(capacity * d));
 }
 
-namespace {
-
-double sumOf(const float* x, int64_t n) {
-  double lanes[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int j = 0; j < 8; ++j) lanes[j] += x[i + j];
-  double total = 0;
-  for (int j = 0; j < 8; ++j) total += lanes[j];
-  for (; i < n; ++i) total += x[i];
-  return total;
-}
-
-}  // namespace
-
-void sumTo(int64_t rows, int64_t columns, bool keepRows, bool keepColumns, const float* x, float* y, bool add) {
-  if (keepRows) {
-    for (int64_t r = 0; r < rows; ++r) y[r] = (add ? y[r] : 0.0f) + static_cast<float>(sumOf(x + r * columns, columns));
-    return;
-  }
-  if (!keepColumns) {
-    y[0] = (add ? y[0] : 0.0f) + static_cast<float>(sumOf(x, rows * columns));
-    return;
-  }
-  constexpr int64_t kWide = 64;
-  for (int64_t c0 = 0; c0 < columns; c0 += kWide) {
-    const int64_t n = columns - c0 < kWide ? columns - c0 : kWide;
-    double sums[kWide] = {};
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t c = 0; c < n; ++c) sums[c] += x[r * columns + c0 + c];
-    for (int64_t c = 0; c < n; ++c) y[c0 + c] = (add ? y[c0 + c] : 0.0f) + static_cast<float>(sums[c]);
-  }
-}
-
 void embed(int64_t T, int64_t d, const float* table, const int32_t* ids, float* y) {
   for (int64_t t = 0; t < T; ++t) std::memcpy(y + t * d, table + ids[t] * d, 4 * static_cast<size_t>(d));
 }

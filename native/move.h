@@ -1,4 +1,4 @@
-// Kernels that move or sum rows and need no instruction set of their own.
+// Kernels that move rows and need no instruction set of their own.
 #pragma once
 #include <cstdint>
 
@@ -15,8 +15,6 @@ void transpose(int64_t rows, int64_t columns, const float* x, float* y);
 void takeRow(int64_t n, int64_t row, const char* stack, char* y);
 void putRow(int64_t n, int64_t size, int64_t row, const float* x, float* y, bool add);
 void append(int64_t capacity, int64_t d, int64_t rows, int64_t slot, int64_t start, float* slots, const float* x, float* view);
-// Sums [rows, columns] over what is not kept; in blocks, so that long sums stay accurate.
-void sumTo(int64_t rows, int64_t columns, bool keepRows, bool keepColumns, const float* x, float* y, bool add);
 void embed(int64_t T, int64_t d, const float* table, const int32_t* ids, float* y);
 void embedGrad(int64_t T, int64_t V, int64_t d, const int32_t* ids, const float* dy, float* dtable, bool add);
 

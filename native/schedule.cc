@@ -143,7 +143,7 @@ void Worker::kernel(const Step& s) {
     case kAppend:
       return append(n[0], n[1], n[2], *read<int32_t>(s, 1), *read<int32_t>(s, 3), read<float>(s, 0), read<float>(s, 2),
                     write(s, 0));
-    case kSumTo: return sumTo(n[0], n[1], n[2] != 0, n[3] != 0, read<float>(s, 0), write(s, 0), adds(s, 0));
+    case kSumTo: return k.sumTo(n[0], n[1], n[2] != 0, n[3] != 0, read<float>(s, 0), write(s, 0), adds(s, 0));
     case kEmbed: return embed(n[0], n[2], read<float>(s, 0), read<int32_t>(s, 1), write(s, 0));
     case kEmbedGrad: return embedGrad(n[0], n[1], n[2], read<int32_t>(s, 0), read<float>(s, 1), write(s, 0), adds(s, 0));
     case kLoop:

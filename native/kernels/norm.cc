@@ -7,29 +7,128 @@ namespace lathe::LATHE_VARIANT {
 
 namespace {
 
-struct Stats {
-  float mean, rstd;
+constexpr int64_t kRows = 4;  // at a time: sums of one row alone would wait for each other
+
+// A whole vector, and the last lanes of a row, of which the rest is zero.
+struct Whole {
+  LATHE_MEMBER vf load(const float* p) const { return lathe::LATHE_VARIANT::load(p); }
+  LATHE_MEMBER void store(float* p, vf v) const { lathe::LATHE_VARIANT::store(p, v); }
+  LATHE_MEMBER void round(uint16_t* p, vf v) const { storeHalves(p, v, W); }
+  LATHE_MEMBER vf only(vf v) const { return v; }
+};
+struct Part {
+  int64_t n;
+  LATHE_MEMBER vf load(const float* p) const { return loadPart(p, n); }
+  LATHE_MEMBER void store(float* p, vf v) const { storePart(p, v, n); }
+  LATHE_MEMBER void round(uint16_t* p, vf v) const { storeHalves(p, v, n); }
+  LATHE_MEMBER vf only(vf v) const { return firstLanes(v, n); }
 };
 
-// f(i, n) for each vector of a row: n values from i on.
+// f(i, lanes) for each vector of a row, from value i on.
 template <class F>
 LATHE_INLINE void eachVector(int64_t cols, F f) {
-  for (int64_t i = 0; i < cols; i += W) f(i, least(W, cols - i));
+  int64_t i = 0;
+  for (; i + W <= cols; i += W) f(i, Whole{});
+  if (i < cols) f(i, Part{cols - i});
 }
 
-Stats statsOf(const Norm& s, const float* x) {
-  const auto count = static_cast<float>(s.cols);
-  vf total = {}, squares = {};
-  if (s.center) eachVector(s.cols, [&](int64_t i, int64_t n) { total += loadUpTo(x + i, n); });
-  const float mean = sum(total) / count;
-  eachVector(s.cols, [&](int64_t i, int64_t n) {
-    const vf d = firstLanes(loadUpTo(x + i, n) - mean, n);
-    squares += d * d;
+// f(row, n) for rows in blocks, n of them known to the compiler.
+template <class F>
+LATHE_INLINE void eachRows(int64_t rows, F f) {
+  int64_t r = 0;
+  for (; r + kRows <= rows; r += kRows) f(r, std::integral_constant<int, kRows>{});
+  for (; r < rows; ++r) f(r, std::integral_constant<int, 1>{});
+}
+
+template <bool center>
+LATHE_INLINE vf centered(vf x, float mean) {
+  if constexpr (center) return x - mean;
+  else return x;
+}
+
+// Means of n rows, where the norm takes them.
+template <bool center, int n>
+LATHE_INLINE void meansOf(const Norm& s, const float* x, float (&means)[n]) {
+  vf total[n] = {};
+  if constexpr (center)
+    eachVector(s.cols, [&](int64_t i, auto lanes) {
+      for (int r = 0; r < n; ++r) total[r] += lanes.load(x + r * s.cols + i);
+    });
+  for (int r = 0; r < n; ++r) means[r] = center ? sum(total[r]) / static_cast<float>(s.cols) : 0.0f;
+}
+
+LATHE_INLINE float scaleOf(const Norm& s, vf squares) {
+  return 1.0f / __builtin_sqrtf(sum(squares) / static_cast<float>(s.cols) + s.eps);
+}
+
+template <bool center, class Store>
+LATHE_INLINE void normRows(const Norm& s, Store store) {
+  eachRows(s.rows, [&](int64_t row, auto block) {
+    constexpr int n = block;
+    const float* x = s.x + row * s.cols;
+    const auto from = [&](int r, int64_t i, auto lanes, float mean) {
+      return centered<center>(lanes.load(x + r * s.cols + i), mean);
+    };
+    float means[n], scales[n];
+    meansOf<center>(s, x, means);
+    vf squares[n] = {};
+    eachVector(s.cols, [&](int64_t i, auto lanes) {
+      for (int r = 0; r < n; ++r) {
+        const vf d = lanes.only(from(r, i, lanes, means[r]));
+        squares[r] += d * d;
+      }
+    });
+    for (int r = 0; r < n; ++r) scales[r] = scaleOf(s, squares[r]);
+    eachVector(s.cols, [&](int64_t i, auto lanes) {
+      const vf gain = s.gain ? lanes.load(s.gain + i) : splat(1.0f), bias = s.bias ? lanes.load(s.bias + i) : vf{};
+      for (int r = 0; r < n; ++r) store((row + r) * s.cols + i, from(r, i, lanes, means[r]) * scales[r] * gain + bias, lanes);
+    });
   });
-  return {mean, 1.0f / __builtin_sqrtf(sum(squares) / count + s.eps)};
 }
 
-LATHE_INLINE vf gainAt(const Norm& s, int64_t i, int64_t n) { return s.gain ? loadUpTo(s.gain + i, n) : splat(1.0f); }
+// With u = (x - mean) * scale and g = dy * gain: dx = scale * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).
+template <bool center>
+void gradRows(const Norm& s, const float* dy, const float* from, float* dx, float* gainSum, float* biasSum) {
+  const auto count = static_cast<float>(s.cols);
+  eachRows(s.rows, [&](int64_t row, auto block) {
+    constexpr int n = block;
+    const float *x = s.x + row * s.cols, *up = dy + row * s.cols;
+    const auto gainAt = [&](int64_t i, auto lanes) { return s.gain ? lanes.load(s.gain + i) : splat(1.0f); };
+    float means[n], scales[n], plain[n], weighted[n];
+    meansOf<center>(s, x, means);
+    vf squares[n] = {}, ofG[n] = {}, ofGX[n] = {};
+    eachVector(s.cols, [&](int64_t i, auto lanes) {
+      const vf gain = gainAt(i, lanes);
+      for (int r = 0; r < n; ++r) {
+        const vf d = lanes.only(centered<center>(lanes.load(x + r * s.cols + i), means[r]));
+        const vf g = lanes.load(up + r * s.cols + i) * gain;
+        squares[r] += d * d;
+        if constexpr (center) ofG[r] += g;
+        ofGX[r] += g * d;
+      }
+    });
+    for (int r = 0; r < n; ++r) {
+      scales[r] = scaleOf(s, squares[r]);
+      plain[r] = center ? sum(ofG[r]) / count * scales[r] : 0.0f;
+      weighted[r] = sum(ofGX[r]) / count * scales[r] * scales[r] * scales[r];
+    }
+    eachVector(s.cols, [&](int64_t i, auto lanes) {
+      const vf gain = gainAt(i, lanes);
+      vf ofGain = lanes.load(gainSum + i), ofBias = biasSum ? lanes.load(biasSum + i) : vf{};
+      for (int r = 0; r < n; ++r) {
+        const int64_t at = r * s.cols + i;
+        const vf d = centered<center>(lanes.load(x + at), means[r]), y = lanes.load(up + at);
+        const vf down = centered<center>(y * gain * scales[r] - d * weighted[r], plain[r]);
+        const int64_t out = row * s.cols + at;
+        lanes.store(dx + out, from ? lanes.load(from + out) + down : down);
+        ofGain += y * (d * scales[r]);
+        ofBias += y;
+      }
+      lanes.store(gainSum + i, ofGain);
+      if (biasSum) lanes.store(biasSum + i, ofBias);
+    });
+  });
+}
 
 // out = total, or out += total.
 void give(int64_t n, const float* total, float* out, bool accumulate) {
@@ -40,50 +139,19 @@ void give(int64_t n, const float* total, float* out, bool accumulate) {
 }  // namespace
 
 void norm(const Norm& s, Output y) {
-  const auto into = [&](auto store) {
-    for (int64_t r = 0; r < s.rows; ++r) {
-      const float* x = s.x + r * s.cols;
-      const Stats stats = statsOf(s, x);
-      eachVector(s.cols, [&](int64_t i, int64_t n) {
-        vf v = (loadUpTo(x + i, n) - stats.mean) * stats.rstd * gainAt(s, i, n);
-        if (s.bias) v += loadUpTo(s.bias + i, n);
-        store(r * s.cols + i, v, n);
-      });
-    }
-  };
-  if (y.halves) into([&](int64_t at, vf v, int64_t n) { storeHalves(static_cast<uint16_t*>(y.data) + at, v, n); });
-  else into([&](int64_t at, vf v, int64_t n) { storeUpTo(static_cast<float*>(y.data) + at, v, n); });
+  const auto into = [&](auto store) { s.center ? normRows<true>(s, store) : normRows<false>(s, store); };
+  if (y.halves) into([&](int64_t at, vf v, auto lanes) { lanes.round(static_cast<uint16_t*>(y.data) + at, v); });
+  else into([&](int64_t at, vf v, auto lanes) { lanes.store(static_cast<float*>(y.data) + at, v); });
 }
 
-// With u = (x - mean) * rstd and g = dy * gain: dx = rstd * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).
 void normGrad(const Norm& s, const float* dy, const float* from, float* dx, float* dgain, float* dbias, bool accumulate,
               Scratch& scratch) {
   Scratch::Frame frame(scratch);
-  const auto count = static_cast<float>(s.cols);
   float* gainSum = scratch.array<float>(static_cast<size_t>(s.cols));
-  float* biasSum = scratch.array<float>(static_cast<size_t>(s.cols));
-  for (int64_t i = 0; i < s.cols; ++i) gainSum[i] = biasSum[i] = 0;
-
-  for (int64_t r = 0; r < s.rows; ++r) {
-    const float *x = s.x + r * s.cols, *up = dy + r * s.cols;
-    float* down = dx + r * s.cols;
-    const Stats stats = statsOf(s, x);
-    const auto unit = [&](int64_t i, int64_t n) { return (loadUpTo(x + i, n) - stats.mean) * stats.rstd; };
-    vf plain = {}, weighted = {};
-    eachVector(s.cols, [&](int64_t i, int64_t n) {
-      const vf d = loadUpTo(up + i, n), du = d * unit(i, n), gain = gainAt(s, i, n);
-      plain += d * gain;
-      weighted += du * gain;
-      storeUpTo(gainSum + i, loadUpTo(gainSum + i, n) + du, n);
-      storeUpTo(biasSum + i, loadUpTo(biasSum + i, n) + d, n);
-    });
-    const float meanPlain = s.center ? sum(plain) / count : 0.0f, meanWeighted = sum(weighted) / count;
-    eachVector(s.cols, [&](int64_t i, int64_t n) {
-      const vf g = loadUpTo(up + i, n) * gainAt(s, i, n);
-      const vf d = (g - meanPlain - unit(i, n) * meanWeighted) * stats.rstd;
-      storeUpTo(down + i, from ? loadUpTo(from + r * s.cols + i, n) + d : d, n);
-    });
-  }
+  float* biasSum = dbias ? scratch.array<float>(static_cast<size_t>(s.cols)) : nullptr;
+  for (float* sums : {gainSum, biasSum})
+    for (int64_t i = 0; sums && i < s.cols; ++i) sums[i] = 0;
+  (s.center ? gradRows<true> : gradRows<false>)(s, dy, from, dx, gainSum, biasSum);
   give(s.cols, gainSum, dgain, accumulate);
   give(s.cols, biasSum, dbias, accumulate);
 }

@@ -19,6 +19,6 @@ const Kernels kernels = {
     LATHE_TEXT(LATHE_VARIANT),
 #endif
     packedBytes, pack, matmul, attention, attentionGrad, rope, norm, normGrad, softmax, crossEntropy, crossEntropyGrad, unary,
-    elementwise, addUp, peak, readAll};
+    elementwise, sumTo, addUp, peak, readAll};
 
 }  // namespace lathe::LATHE_VARIANT

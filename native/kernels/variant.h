@@ -17,6 +17,7 @@ void crossEntropyGrad(Precision, const CrossEntropy&, const float* lse, const fl
                       bool accumulate, Scratch&);
 void unary(int32_t kind, int64_t n, const float* x, float* y);
 void elementwise(const Elementwise&, Scratch&);
+void sumTo(int64_t rows, int64_t columns, bool keepRows, bool keepColumns, const float* x, float* y, bool add);
 double addUp(int count, const float* const* parts, int64_t n, bool add, float* into);
 double peak(Precision, int64_t rounds);
 float readAll(const float* data, int64_t n, int64_t rounds);

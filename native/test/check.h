@@ -165,6 +165,6 @@ void testNorm(const Kernels&);
 void testSoftmax(const Kernels&);
 void testUnary(const Kernels&);
 void testElementwise(const Kernels&);
-void testAddUp(const Kernels&);
+void testSums(const Kernels&);
 
 }  // namespace lathe::test

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     void (*run)(const Kernels&);
   } families[] = {{"matmul", testMatmul},   {"attention", testAttention}, {"cross-entropy", testCrossEntropy},
                   {"norm", testNorm},       {"softmax", testSoftmax},     {"unary", testUnary},
-                  {"elementwise", testElementwise}, {"add-up", testAddUp}};
+                  {"elementwise", testElementwise}, {"sums", testSums}};
   const Variant* list;
   const int count = variants(&list);
   bool found = argc < 2;
