@@ -108,7 +108,13 @@ struct ElementwiseOp {
   int32_t write;  // which of the writes gets the result; -1: none, it stays in L1
   int32_t a, b, c;
 };
-enum : int32_t { kAdd = 16, kSub, kMul, kDiv, kWhere, kCopy };
+enum Unary : int32_t {
+  kNeg, kExp, kLog, kSqrt, kReciprocal, kSquare, kAbs, kRelu, kStep, kGelu, kSigmoid, kSilu, kSoftplus, kTanh, kUnary,
+};
+enum : int32_t {
+  kAdd = kUnary, kSub, kMul, kDiv, kWhere, kCopy,
+  kDerivative,  // of the op before it, which has the same operand
+};
 
 struct Elementwise {
   int64_t rows, cols;  // the result's; results are contiguous
@@ -153,8 +159,8 @@ struct Kernels {
   void (*crossEntropyGrad)(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,
                            bool accumulate, Scratch&);
 
-  // y = f(x), n values; kinds are the Unary enum below.
-  void (*unary)(int32_t kind, int64_t n, const float* x, float* y);
+  // y = f(x), n values; kinds are the Unary enum. slope = f'(x), unless it is null: of GELU and SiLU.
+  void (*unary)(int32_t kind, int64_t n, const float* x, float* y, float* slope);
 
   // A chain of elementwise ops in one pass over memory.
   void (*elementwise)(const Elementwise&, Scratch&);
@@ -169,11 +175,6 @@ struct Kernels {
   double (*peak)(Precision, int64_t rounds);
   // The sum of n numbers, read `rounds` times; n is a multiple of 128.
   float (*readAll)(const float* data, int64_t n, int64_t rounds);
-};
-
-enum Unary : int32_t {
-  kNeg, kExp, kLog, kSqrt, kReciprocal, kSquare, kAbs, kRelu, kStep, kGelu, kGeluDerivative, kSigmoid, kSilu,
-  kSiluDerivative, kSoftplus, kTanh,
 };
 
 // The variants compiled into this addon, best first, and whether this CPU can run each.

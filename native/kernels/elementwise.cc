@@ -30,7 +30,7 @@ void select(int64_t n, const float* condition, const float* a, const float* b, f
   for (; i < n; ++i) y[i] = condition[i] != 0.0f ? a[i] : b[i];
 }
 
-void apply(int32_t code, int64_t n, Value a, Value b, Value c, float* y) {
+void apply(int32_t code, int64_t n, Value a, Value b, Value c, float* y, float* slope = nullptr) {
   switch (code) {
     case kAdd: return zip(n, a, b, y, [](vf p, vf q) { return p + q; });
     case kSub: return zip(n, a, b, y, [](vf p, vf q) { return p - q; });
@@ -38,7 +38,7 @@ void apply(int32_t code, int64_t n, Value a, Value b, Value c, float* y) {
     case kDiv: return zip(n, a, b, y, [](vf p, vf q) { return p / q; });
     case kWhere: return select(n, a.data, b.data, c.data, y);
     case kCopy: return map(n, a.data, y, [](vf v) { return v; });
-    default: return unary(code, n, a.data, y);
+    default: return unary(code, n, a.data, y, slope);
   }
 }
 
@@ -90,14 +90,16 @@ void elementwise(const Elementwise& e, Scratch& scratch) {
       for (int i = 0; i < e.nOps; ++i) {
         const ElementwiseOp& op = e.ops[i];
         const auto value = [&](int32_t k) { return k < 0 ? constants[-1 - k] : registers[k]; };
+        const auto floatsOf = [&](const Output& write) { return static_cast<float*>(write.data) + r * e.cols + at; };
+        const auto destination = [&](int k) { return chunks[k] ? chunks[k] : floatsOf(e.writes[e.ops[k].write]); };
         const Output write = op.write < 0 ? Output{} : e.writes[op.write];
-        float* floats = write.data ? static_cast<float*>(write.data) + r * e.cols + at : nullptr;
-        float* into = chunks[i] ? chunks[i] : floats;
+        float* into = destination(i);
+        float* slope = i + 1 < e.nOps && e.ops[i + 1].code == kDerivative ? destination(i + 1) : nullptr;
         const bool passes = op.code == kCopy && chunks[i];
-        if (!passes) apply(op.code, n, value(op.a), value(op.b), value(op.c), into);
+        if (!passes && op.code != kDerivative) apply(op.code, n, value(op.a), value(op.b), value(op.c), into, slope);
         const Value result = passes ? value(op.a) : Value{into, false};
         if (write.halves) round(n, result.data, static_cast<uint16_t*>(write.data) + r * e.cols + at);
-        else if (write.data && e.adds[op.write]) apply(kAdd, n, {floats, false}, result, {}, floats);
+        else if (write.data && e.adds[op.write]) apply(kAdd, n, {floatsOf(write), false}, result, {}, floatsOf(write));
         registers[e.nOperands + i] = result;
       }
     }

@@ -12,17 +12,29 @@ constexpr float kCubic = 0.044715f;
 LATHE_INLINE vf twiceU(vf x) { return kTwiceRoot * x * (1.0f + kCubic * x * x); }
 
 LATHE_INLINE vf gelu(vf x) { return x * sigmoidOf(twiceU(x)).value; }
+LATHE_INLINE vf silu(vf x) { return x * sigmoidOf(x).value; }
 
-LATHE_INLINE vf geluDerivative(vf x) {
-  const vf z = clamp(x, -16.0f, 16.0f);  // both ends are reached, and no square overflows
+// A function, with the same bits as alone, and its derivative. Far out, where both have reached their ends, x counts as the bound: no square overflows.
+struct WithSlope {
+  vf value, slope;
+};
+LATHE_INLINE WithSlope geluWithSlope(vf x) {
+  const vf z = clamp(x, -16.0f, 16.0f);
   const Sigmoid s = sigmoidOf(twiceU(z));
-  return s.value + z * s.value * s.rest * (kTwiceRoot * (1.0f + 3.0f * kCubic * z * z));
+  return {x * s.value, s.value + z * s.value * s.rest * (kTwiceRoot * (1.0f + 3.0f * kCubic * z * z))};
 }
-
-LATHE_INLINE vf siluDerivative(vf x) {
+LATHE_INLINE WithSlope siluWithSlope(vf x) {
   const vf z = clamp(x, -120.0f, 120.0f);
   const Sigmoid s = sigmoidOf(z);
-  return s.value + z * s.value * s.rest;
+  return {x * s.value, s.value + z * s.value * s.rest};
+}
+
+template <class F>
+LATHE_INLINE void mapBoth(int64_t n, const float* x, float* y, float* slope, F f) {
+  int64_t i = 0;
+  const auto give = [&](WithSlope v, auto put) { put(y + i, v.value), put(slope + i, v.slope); };
+  for (; i + W <= n; i += W) give(f(load(x + i)), [](float* p, vf v) { store(p, v); });
+  if (i < n) give(f(loadPart(x + i, n - i)), [&](float* p, vf v) { storePart(p, v, n - i); });
 }
 
 LATHE_INLINE vf softplus(vf x) { return pick(x < 0.0f, vf{}, x) + log1pOf(expOf(-magnitude(x))); }
@@ -35,7 +47,11 @@ void squareRoots(int64_t n, const float* x, float* y) {
 
 }  // namespace
 
-void unary(int32_t kind, int64_t n, const float* x, float* y) {
+void unary(int32_t kind, int64_t n, const float* x, float* y, float* slope) {
+  if (slope) {
+    if (kind == kGelu) return mapBoth(n, x, y, slope, geluWithSlope);
+    return mapBoth(n, x, y, slope, siluWithSlope);
+  }
   switch (kind) {
     case kNeg: return map(n, x, y, [](vf v) { return -v; });
     case kExp: return map(n, x, y, [](vf v) { return expOf(v); });
@@ -47,10 +63,8 @@ void unary(int32_t kind, int64_t n, const float* x, float* y) {
     case kRelu: return map(n, x, y, [](vf v) { return pick(v <= 0.0f, vf{}, v); });
     case kStep: return map(n, x, y, [](vf v) { return step(v); });
     case kGelu: return map(n, x, y, [](vf v) { return gelu(v); });
-    case kGeluDerivative: return map(n, x, y, [](vf v) { return geluDerivative(v); });
     case kSigmoid: return map(n, x, y, [](vf v) { return sigmoidOf(v).value; });
-    case kSilu: return map(n, x, y, [](vf v) { return v * sigmoidOf(v).value; });
-    case kSiluDerivative: return map(n, x, y, [](vf v) { return siluDerivative(v); });
+    case kSilu: return map(n, x, y, [](vf v) { return silu(v); });
     case kSoftplus: return map(n, x, y, [](vf v) { return softplus(v); });
     case kTanh: return map(n, x, y, [](vf v) { return tanhOf(v); });
   }

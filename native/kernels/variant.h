@@ -15,7 +15,7 @@ void softmax(int64_t rows, int64_t cols, const float* x, float* y);
 void crossEntropy(Precision, const CrossEntropy&, float* losses, int32_t* predictions, float* lse, Scratch&);
 void crossEntropyGrad(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,
                       bool accumulate, Scratch&);
-void unary(int32_t kind, int64_t n, const float* x, float* y);
+void unary(int32_t kind, int64_t n, const float* x, float* y, float* slope);
 void elementwise(const Elementwise&, Scratch&);
 void sumTo(int64_t rows, int64_t columns, bool keepRows, bool keepColumns, const float* x, float* y, bool add);
 double addUp(int count, const float* const* parts, int64_t n, bool add, float* into);

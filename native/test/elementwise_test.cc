@@ -6,15 +6,15 @@ namespace {
 
 // One chain over every op, operand shape and kind of write:
 // s = m + row; p = s * column; w = p > 0 ? p : scalar; q = 2 * w - m into `out`, and into `halves`; d = exp(q) / m added to
-// `sum`.
+// `sum`; GELU of d into `gelu`, and its derivative times m into `slope`.
 void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
   Random random(static_cast<uint64_t>(rows * 10000 + cols));
   const int64_t n = rows * cols;
   Floats m(random.floats(n)), row(random.floats(cols)), column(random.floats(rows)), scalar(random.floats(1));
-  Floats out(n), copy(n), sum(random.floats(n));
+  Floats out(n), copy(n), sum(random.floats(n)), gelu(n), slope(n);
   for (int64_t i = 0; i < n; ++i) m[i] += m[i] < 0 ? -0.5f : 0.5f;
 
-  Doubles wantOut(n), wantSum(n);
+  Doubles wantOut(n), wantSum(n), wantSlope(n);
   for (int64_t i = 0; i < n; ++i) {
     const float p = (m[i] + row[i % cols]) * column[i / cols];
     const double q = 2.0 * (p > 0 ? p : scalar[0]) - m[i];
@@ -22,24 +22,32 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
     wantSum[i] = sum[i] + std::exp(q) / m[i];
   }
 
-  enum { kM, kRow, kColumn, kScalar, kS, kP, kOn, kW, kQ, kDifference, kExponential };
+  enum { kM, kRow, kColumn, kScalar, kS, kP, kOn, kW, kQ, kDifference, kExponential, kRatio, kCopied, kRounded, kGelus, kSlopes };
   const ElementwiseOp ops[] = {{kAdd, -1, kM, kRow, 0},       {kMul, -1, kS, kColumn, 0},
                                {kStep, -1, kP, 0, 0},         {kWhere, -1, kOn, kP, kScalar},
                                {kMul, -1, kW, -1, 0},         {kSub, 0, kQ, kM, 0},
                                {kExp, -1, kDifference, 0, 0}, {kDiv, 1, kExponential, kM, 0},
-                               {kCopy, 2, kDifference, 0, 0},  {kCopy, 3, kDifference, 0, 0}};
+                               {kCopy, 2, kDifference, 0, 0}, {kCopy, 3, kDifference, 0, 0},
+                               {kGelu, 4, kDifference, 0, 0},  {kDerivative, -1, kDifference, 0, 0},
+                               {kMul, 5, kSlopes, kM, 0}};
   const float* operands[] = {m.data(), row.data(), column.data(), scalar.data()};
   const int64_t steps[] = {cols, 1, 0, 1, 1, 0, 0, 0};
   const float constants[] = {2};
   Guarded<uint16_t> rounded(n);
-  const Output writes[] = {{out.data(), false}, {sum.data(), false}, {copy.data(), false}, {rounded.data(), true}};
-  const bool adds[] = {false, true, false, false};
+  const Output writes[] = {{out.data(), false}, {sum.data(), false}, {copy.data(), false},
+                           {rounded.data(), true}, {gelu.data(), false}, {slope.data(), false}};
+  const bool adds[] = {false, true, false, false, false, false};
   UsedScratch scratch;
-  kernels.elementwise({rows, cols, 4, 10, 1, 4, operands, steps, ops, constants, writes, adds}, scratch);
+  kernels.elementwise({rows, cols, 4, 13, 1, 6, operands, steps, ops, constants, writes, adds}, scratch);
 
   const std::string what = text("%s elementwise rows %d, cols %d", kernels.name, int(rows), int(cols));
   checkClose(out.data(), wantOut, 1e-6, what);
   checkClose(sum.data(), wantSum, 1e-6, what + ", added");
+  Floats ofGelu(n), ofSlope(n);
+  kernels.unary(kGelu, n, out.data(), ofGelu.data(), ofSlope.data());
+  for (int64_t i = 0; i < n; ++i) wantSlope[i] = static_cast<double>(ofSlope[i]) * m[i];
+  check(gelu.same(ofGelu), "%s: GELU differs", what.c_str());
+  checkClose(slope.data(), wantSlope, 1e-6, what + ", its derivative");
   check(copy.same(out), "%s: the copy differs", what.c_str());
   check(areHalvesOf(rounded, out), "%s: rounded it differs", what.c_str());
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from '../graph/graph.ts'
+import { addOutput, type Tensor } from '../graph/graph.ts'
 import { div, mul, sub } from './arithmetic.ts'
 import { apply, type Op, shapeError } from './op.ts'
 
@@ -18,15 +18,15 @@ export type UnaryName =
   | 'relu'
   | 'step'
   | 'gelu'
-  | 'geluDerivative'
   | 'sigmoid'
   | 'silu'
-  | 'siluDerivative'
   | 'softplus'
   | 'tanh'
 
 interface Function1 {
   readonly f: (x: number) => number
+  /** One that costs next to nothing beside `f`: it becomes a second output where the gradient asks for it. */
+  readonly derivative?: (x: number) => number
   /** The cotangent of x, from that of y = f(x). */
   readonly back?: (ct: Tensor, x: Tensor, y: Tensor) => Tensor | undefined
 }
@@ -47,17 +47,13 @@ export const unaryFunctions: Readonly<Record<UnaryName, Function1>> = {
   step: { f: (x) => (x > 0 ? 1 : Number.isNaN(x) ? x : 0), back: () => undefined },
   gelu: {
     f: (x) => 0.5 * x * (1 + Math.tanh(ROOT_2_OVER_PI * (x + GELU_CUBIC * x * x * x))),
-    back: (ct, x) => mul(ct, unary('geluDerivative', x)),
-  },
-  geluDerivative: {
-    f: (x) => {
+    derivative: (x) => {
       const t = Math.tanh(ROOT_2_OVER_PI * (x + GELU_CUBIC * x * x * x))
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * ROOT_2_OVER_PI * (1 + 3 * GELU_CUBIC * x * x)
     },
   },
   sigmoid: { f: sigmoid, back: (ct, _, y) => mul(ct, mul(y, sub(1, y))) },
-  silu: { f: (x) => x * sigmoid(x), back: (ct, x) => mul(ct, unary('siluDerivative', x)) },
-  siluDerivative: { f: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) },
+  silu: { f: (x) => x * sigmoid(x), derivative: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) },
   softplus: {
     f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
     back: (ct, x) => mul(ct, unary('sigmoid', x)),
@@ -66,7 +62,10 @@ export const unaryFunctions: Readonly<Record<UnaryName, Function1>> = {
 }
 
 function unaryOp(name: UnaryName): Op {
-  const { f, back } = unaryFunctions[name]
+  const { f, derivative, back } = unaryFunctions[name]
+  const vjp: Op['vjp'] = ({ inputs: [x], outputs: [y, slope], cotangents: [ct] }) => [
+    derivative ? mul(ct!, slope ?? addOutput(y.node, y)) : back!(ct!, x, y),
+  ]
   return {
     name,
     elementwise: true,
@@ -74,9 +73,10 @@ function unaryOp(name: UnaryName): Op {
       if (x.dtype !== 'f32') throw shapeError(name, [x], 'an f32 tensor')
       return [x]
     },
-    vjp: back && (({ inputs: [x], outputs: [y], cotangents: [ct] }) => [back(ct!, x, y)]),
-    kernel([x], [y]) {
+    vjp: derivative || back ? vjp : undefined,
+    kernel([x], [y, slope]) {
       for (let i = 0; i < x.data.length; i++) y.data[i] = f(x.data[i])
+      if (slope) for (let i = 0; i < x.data.length; i++) slope.data[i] = derivative!(x.data[i])
     },
   }
 }

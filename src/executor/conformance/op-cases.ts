@@ -103,7 +103,7 @@ const unaries: Case[] = [
     forwardCase(name, { x: f32([17, 40]) }, () => output('y', unary(name, input('x', [17, 40])))),
   ),
   forwardCase('functions far from zero', { x: f32([8], [-1e4, -90, -20, -1e-4, 1e-4, 20, 80, 1e4]) }, () => {
-    for (const name of ['sigmoid', 'silu', 'softplus', 'tanh', 'gelu', 'geluDerivative', 'siluDerivative'] as const)
+    for (const name of ['sigmoid', 'silu', 'softplus', 'tanh', 'gelu'] as const)
       output(name, unary(name, input('x', [8])))
   }),
 ]

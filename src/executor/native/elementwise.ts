@@ -4,7 +4,7 @@ import { LatheError } from '../../settings/error.ts'
 import { sizeOf, type TensorType } from '../../tensor/type.ts'
 import type { KernelStep, Target } from './steps.ts'
 
-/** The codes of native/kernels.h; `copy` serves broadcasts and what is only rounded. */
+/** The codes of native/kernels.h; `copy` serves broadcasts and what is only rounded, `derivative` is made by the op before it. */
 const elementwiseCodes = [
   'neg',
   'exp',
@@ -16,10 +16,8 @@ const elementwiseCodes = [
   'relu',
   'step',
   'gelu',
-  'geluDerivative',
   'sigmoid',
   'silu',
-  'siluDerivative',
   'softplus',
   'tanh',
   'add',
@@ -28,9 +26,10 @@ const elementwiseCodes = [
   'div',
   'where',
   'copy',
+  'derivative',
 ]
 
-const MAX_OPS = 20 // of up to three constants each: native/kernels/elementwise.cc has room for 64
+const MAX_OPS = 20 // of up to three constants or two results each: native/kernels/elementwise.cc has room for 64
 const MAX_OPERANDS = 24
 
 /** The code of an op. Throws a LatheError for one that native/kernels/elementwise.cc does not know. */
@@ -141,16 +140,20 @@ export class ElementwiseGroup {
     const register = new Map(operands.map((v, i) => [v, i]))
     const code: number[] = []
     const writes: Target[] = []
-    for (const [i, { op, inputs, outputs }] of this.members.entries()) {
+    let count = 0
+    for (const { op, inputs, outputs } of this.members) {
       const refs = inputs.map((v) => {
         const value = this.constant(this.resolve(v))
         return value === undefined ? (register.get(v) ?? register.get(this.resolve(v))!) : -constants.push(value)
       })
-      register.set(outputs[0], operands.length + i)
-      const where = target(outputs[0])
-      code.push(codeOf(op), where ? writes.push(where) - 1 : -1, refs[0], refs[1] ?? 0, refs[2] ?? 0)
+      for (const [i, value] of outputs.entries()) {
+        register.set(value, operands.length + count++)
+        const where = target(value)
+        const own = codeOf(i === 0 ? op : 'derivative')
+        code.push(own, where ? writes.push(where) - 1 : -1, refs[0], refs[1] ?? 0, refs[2] ?? 0)
+      }
     }
-    const integers = [operands.length, ...steps.flat(), this.members.length, ...code]
+    const integers = [operands.length, ...steps.flat(), count, ...code]
     return { writes, constants, integers }
   }
 
