@@ -86,48 +86,33 @@ LATHE_INLINE void normRows(const Norm& s, Store store) {
   });
 }
 
-// With u = (x - mean) * scale and g = dy * gain: dx = scale * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g).
+// With u = (x - mean) * scale and g = dy * gain: dx = scale * (g - mean(g) - u * mean(g * u)); RMSNorm has no mean(g). Row by
+// row: what it reads comes from afar, and several rows at a time wait longer for it.
 template <bool center>
 void gradRows(const Norm& s, const float* dy, const float* from, float* dx, float* gainSum, float* biasSum) {
   const auto count = static_cast<float>(s.cols);
-  eachRows(s.rows, [&](int64_t row, auto block) {
-    constexpr int n = block;
-    const float *x = s.x + row * s.cols, *up = dy + row * s.cols;
-    const auto gainAt = [&](int64_t i, auto lanes) { return s.gain ? lanes.load(s.gain + i) : splat(1.0f); };
-    float means[n], scales[n], plain[n], weighted[n];
-    meansOf<center>(s, x, means);
-    vf squares[n] = {}, ofG[n] = {}, ofGX[n] = {};
+  const auto gainAt = [&](int64_t i, auto lanes) { return s.gain ? lanes.load(s.gain + i) : splat(1.0f); };
+  for (int64_t r = 0; r < s.rows; ++r, dy += s.cols, dx += s.cols, from += from ? s.cols : 0) {
+    const float* x = s.x + r * s.cols;
+    float mean[1];
+    meansOf<center>(s, x, mean);
+    vf squares = {}, ofG = {}, ofGX = {};
     eachVector(s.cols, [&](int64_t i, auto lanes) {
-      const vf gain = gainAt(i, lanes);
-      for (int r = 0; r < n; ++r) {
-        const vf d = lanes.only(centered<center>(lanes.load(x + r * s.cols + i), means[r]));
-        const vf g = lanes.load(up + r * s.cols + i) * gain;
-        squares[r] += d * d;
-        if constexpr (center) ofG[r] += g;
-        ofGX[r] += g * d;
-      }
+      const vf d = lanes.only(centered<center>(lanes.load(x + i), mean[0])), g = lanes.load(dy + i) * gainAt(i, lanes);
+      squares += d * d;
+      if constexpr (center) ofG += g;
+      ofGX += g * d;
     });
-    for (int r = 0; r < n; ++r) {
-      scales[r] = scaleOf(s, squares[r]);
-      plain[r] = center ? sum(ofG[r]) / count * scales[r] : 0.0f;
-      weighted[r] = sum(ofGX[r]) / count * scales[r] * scales[r] * scales[r];
-    }
+    const float scale = scaleOf(s, squares);
+    const float plain = center ? sum(ofG) / count * scale : 0.0f, weighted = sum(ofGX) / count * scale * scale * scale;
     eachVector(s.cols, [&](int64_t i, auto lanes) {
-      const vf gain = gainAt(i, lanes);
-      vf ofGain = lanes.load(gainSum + i), ofBias = biasSum ? lanes.load(biasSum + i) : vf{};
-      for (int r = 0; r < n; ++r) {
-        const int64_t at = r * s.cols + i;
-        const vf d = centered<center>(lanes.load(x + at), means[r]), y = lanes.load(up + at);
-        const vf down = centered<center>(y * gain * scales[r] - d * weighted[r], plain[r]);
-        const int64_t out = row * s.cols + at;
-        lanes.store(dx + out, from ? lanes.load(from + out) + down : down);
-        ofGain += y * (d * scales[r]);
-        ofBias += y;
-      }
-      lanes.store(gainSum + i, ofGain);
-      if (biasSum) lanes.store(biasSum + i, ofBias);
+      const vf d = centered<center>(lanes.load(x + i), mean[0]), y = lanes.load(dy + i);
+      const vf down = centered<center>(y * gainAt(i, lanes) * scale - d * weighted, plain);
+      lanes.store(dx + i, from ? lanes.load(from + i) + down : down);
+      lanes.store(gainSum + i, lanes.load(gainSum + i) + y * (d * scale));
+      if (biasSum) lanes.store(biasSum + i, lanes.load(biasSum + i) + y);
     });
-  });
+  }
 }
 
 // out = total, or out += total.
