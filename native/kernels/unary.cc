@@ -9,7 +9,7 @@ namespace {
 constexpr float kTwiceRoot = 1.5957691216057308f;  // 2 sqrt(2/pi)
 constexpr float kCubic = 0.044715f;
 
-LATHE_INLINE vf twiceU(vf x) { return kTwiceRoot * x * (1.0f + kCubic * x * x); }
+LATHE_INLINE vf twiceU(vf x) { return kTwiceRoot * x * (1.0f + kCubic * (x * x)); }
 
 LATHE_INLINE vf gelu(vf x) { return x * sigmoidOf(twiceU(x)).value; }
 LATHE_INLINE vf silu(vf x) { return x * sigmoidOf(x).value; }
@@ -21,7 +21,7 @@ struct WithSlope {
 LATHE_INLINE WithSlope geluWithSlope(vf x) {
   const vf z = clamp(x, -16.0f, 16.0f);
   const Sigmoid s = sigmoidOf(twiceU(z));
-  return {x * s.value, s.value + z * s.value * s.rest * (kTwiceRoot * (1.0f + 3.0f * kCubic * z * z))};
+  return {x * s.value, s.value + z * s.value * s.rest * (kTwiceRoot + 3.0f * kTwiceRoot * kCubic * (z * z))};
 }
 LATHE_INLINE WithSlope siluWithSlope(vf x) {
   const vf z = clamp(x, -120.0f, 120.0f);
