@@ -98,7 +98,7 @@ export class BenchStep {
   ) {
     const { shapes } = data.parameters
     this.parts = byLength(data, model.length)
-    this.computer = new GradientComputer(shapes, (length) => new StepRunner(executor, model.programs(length)))
+    this.computer = new GradientComputer(executor, shapes, (length) => new StepRunner(executor, model.programs(length)))
     this.optimizer = new OptimizerRunner(executor, adamw(benchOptimizer), shapes)
     const { flops, tokens } = this.computer.cost(this.parts)
     this.flops = flops

@@ -1,6 +1,6 @@
 import type { Program, TrainingPrograms } from '../compile/index.ts'
 import { sizeOf } from '../tensor/type.ts'
-import type { Arrays, Executable, Executor, Numbers, Run } from './executor.ts'
+import type { Arrays, Executable, Executor, Job, Numbers, Run } from './executor.ts'
 
 /** Programs of one step, made ready: derives what depends on weights alone, runs sequences, pulls gradients back. */
 export class StepRunner {
@@ -23,13 +23,18 @@ export class StepRunner {
 
   /** Runs sequences: `version` must change whenever parameters do. Sums gather until `reduce`. */
   async run(run: Run & { readonly version: number }): Promise<Record<string, Numbers>> {
+    return this.main.run((await this.job(run)).run)
+  }
+
+  /** The same as a job to be run together with others. */
+  async job(run: Run & { readonly version: number }): Promise<Job> {
     if (this.derive && this.derivedVersion !== run.version) {
       const { parameters, version } = run
       this.derived = await this.derive.run({ count: 1, parameters: pick(parameters!, this.derive.program), version })
       this.derivedVersion = run.version
     }
     const parameters = pick({ ...run.parameters, ...this.derived }, this.main.program)
-    return this.main.run({ ...run, parameters })
+    return { executable: this.main, run: { ...run, parameters } }
   }
 
   /** As an Executable's `reduce`; gradients of derived tensors are pulled back. */

@@ -69,7 +69,7 @@ async function estimateOne(
   const { task, config } = setUp(recipe)
   const parameters = initialParameters(config, recipe.seed)
   const compile = (length: number) => compileStep(executor, config, length, recipe)
-  const computer = new GradientComputer(parameters.shapes, compile)
+  const computer = new GradientComputer(executor, parameters.shapes, compile)
   const optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), parameters.shapes)
   const draw = (batch: number) => drawBatch(task, 0, { seed: recipe.seed, batch, accumulation: 1 })
   const few = Math.min(recipe.batch, sequencesPerThread * executor.threads)

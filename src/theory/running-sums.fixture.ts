@@ -55,7 +55,7 @@ export async function trainRunningSums(
   const widths = { dModel: 32, nHeads: 2, dFf: 64, vocabulary: q, maxLength: 2 * n }
   const config = modelConfig({ ...widths, plan, norm: 'none', activation: 'relu', positions: 'learned', bias: true })
   const parameters = initialParameters(config, seed)
-  const gradients = new GradientComputer(parameters.shapes, (length) => compileStep(executor, config, length))
+  const gradients = new GradientComputer(executor, parameters.shapes, (length) => compileStep(executor, config, length))
   const settings = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0 }
   const optimizer = new OptimizerRunner(executor, adamw(settings), parameters.shapes)
   const random = new RandomStream(seed, 'theory', 'running sums')

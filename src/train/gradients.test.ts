@@ -21,7 +21,7 @@ const parameters = initialParameters(config, 0)
 async function gradientsOf(accumulation: number, groups?: number) {
   const executor = referenceExecutor()
   const compile = (length: number) => compileStep(executor, config, length, { groups })
-  const computer = new GradientComputer(parameters.shapes, compile)
+  const computer = new GradientComputer(executor, parameters.shapes, compile)
   const compute = () => computer.compute(parameters, drawBatch(task, 0, { seed: 0, batch: 12, accumulation }))
   const first = structuredClone(await compute())
   expect(structuredClone(await compute())).toEqual(first) // nothing is left over from the time before
@@ -76,7 +76,8 @@ describe('GradientComputer', () => {
     const { shapes, ...rest } = initialParameters(config, 1)
     const executor = referenceExecutor()
     const compile = (length: number) => compileStep(executor, config, length)
-    const compute = (parts: MicroBatch[]) => new GradientComputer(shapes, compile).compute({ shapes, ...rest }, parts)
+    const compute = (parts: MicroBatch[]) =>
+      new GradientComputer(executor, shapes, compile).compute({ shapes, ...rest }, parts)
     const parts = drawBatch(ragged, 0, { seed: 0, batch: 8, accumulation: 1 })
     expect(parts.map((part) => part.length)).toEqual([16, 32, 40])
     const found = await compute(parts)

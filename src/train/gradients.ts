@@ -1,4 +1,5 @@
 import { programFlops } from '../compile/index.ts'
+import type { Executor, Job } from '../executor/executor.ts'
 import type { StepRunner } from '../executor/step-runner.ts'
 import type { ParameterStore } from '../model/parameters.ts'
 import { sizeOf } from '../tensor/type.ts'
@@ -30,6 +31,7 @@ export class GradientComputer {
   private readonly sums: Record<string, Float32Array>
 
   constructor(
+    private readonly executor: Executor,
     shapes: ParameterStore['shapes'],
     private readonly compile: (length: number) => StepRunner,
   ) {
@@ -41,8 +43,16 @@ export class GradientComputer {
   /** Runs all parts of a batch and sums what they give. */
   async compute({ values, version }: ParameterStore, parts: readonly MicroBatch[]): Promise<BatchGradients> {
     const cost = this.cost(parts)
-    for (const { count, length, inputs } of parts)
-      await this.runner(length).step.run({ count, parameters: values, inputs, version })
+    let jobs: Job[] = []
+    for (const { count, length, inputs } of parts) {
+      const { step } = this.runner(length)
+      if (jobs.some(({ executable }) => executable === step.main)) {
+        await this.executor.runAll(jobs)
+        jobs = []
+      }
+      jobs.push(await step.job({ count, parameters: values, inputs, version }))
+    }
+    await this.executor.runAll(jobs)
     const squares = new Map<string, number>()
     for (const length of new Set(parts.map((part) => part.length)))
       await this.runner(length).step.reduce(this.sums, values, squares)

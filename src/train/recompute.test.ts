@@ -100,7 +100,7 @@ describe('a training step', () => {
     const executor = referenceExecutor()
     const compute = (recompute: Recompute) => {
       const compile = (length: number) => compileStep(executor, config, length, { recompute })
-      return new GradientComputer(parameters.shapes, compile).compute(parameters, batch)
+      return new GradientComputer(executor, parameters.shapes, compile).compute(parameters, batch)
     }
     const wanted = await compute('none')
     for (const recompute of [1, 2, 4, 'auto'] as const) expect(await compute(recompute)).toEqual(wanted)

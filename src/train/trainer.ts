@@ -144,7 +144,7 @@ class Trainer {
     this.optimizer = new OptimizerRunner(executor, recipeOptimizer(recipe), this.parameters.shapes)
     const compile = (length: number) =>
       compileStep(executor, this.config, length, { ...recipe, onNote: options.onNote })
-    this.gradients = new GradientComputer(this.parameters.shapes, compile)
+    this.gradients = new GradientComputer(executor, this.parameters.shapes, compile)
   }
 
   /** Takes up the newest checkpoint, if there is one. */
