@@ -48,12 +48,12 @@ void fill(float* p, int64_t n, float value) {
 
 // A chunk of memory for each result that has none of its own, shared by those that are not needed at the same time.
 void shareChunks(const Elementwise& e, int64_t chunk, Scratch& scratch, float** chunks) {
-  int last[kMost];  // the op that reads a result last
+  int last[kMost];  // the op that reads a result last, or what may be the same memory, a copy of it
   for (int i = e.nOps - 1; i >= 0; --i) {
     last[i] = i;
     for (int j = i + 1; j < e.nOps; ++j)
       for (int32_t k : {e.ops[j].a, e.ops[j].b, e.ops[j].c})
-        if (k == e.nOperands + i) last[i] = e.ops[j].code == kCopy ? last[j] : j;
+        if (k == e.nOperands + i) last[i] = static_cast<int>(most(last[i], e.ops[j].code == kCopy ? last[j] : j));
   }
   float* idle[kMost];
   int nIdle = 0;

@@ -52,9 +52,31 @@ void runCase(const Kernels& kernels, int64_t rows, int64_t cols) {
   check(areHalvesOf(rounded, out), "%s: rounded it differs", what.c_str());
 }
 
+// s = m + m; c = s; p = s * m; q = exp(p); r = q * p; y = c - r: while c is needed, s is.
+void runCopyCase(const Kernels& kernels, int64_t n) {
+  Random random(static_cast<uint64_t>(n));
+  Floats m(random.floats(n)), y(n);
+  Doubles want(n);
+  for (int64_t i = 0; i < n; ++i) {
+    const double s = 2.0 * m[i], p = s * m[i];
+    want[i] = s - std::exp(p) * p;
+  }
+  enum { kM, kS, kC, kP, kQ, kR };
+  const ElementwiseOp ops[] = {{kAdd, -1, kM, kM, 0}, {kCopy, -1, kS, 0, 0}, {kMul, -1, kS, kM, 0},
+                               {kExp, -1, kP, 0, 0},  {kMul, -1, kQ, kP, 0}, {kSub, 0, kC, kR, 0}};
+  const float* operands[] = {m.data()};
+  const int64_t steps[] = {n, 1};
+  const Output writes[] = {{y.data(), false}};
+  const bool adds[] = {false};
+  UsedScratch scratch;
+  kernels.elementwise({1, n, 1, 6, 0, 1, operands, steps, ops, nullptr, writes, adds}, scratch);
+  checkClose(y.data(), want, 1e-6, text("%s elementwise copy of %d", kernels.name, int(n)));
+}
+
 }  // namespace
 
 void testElementwise(const Kernels& kernels) {
+  for (const int64_t n : {1, 16, 33, 600}) runCopyCase(kernels, n);
   for (const int64_t rows : {1, 3, 17})
     for (const int64_t cols : {1, 2, 3, 5, 16, 17, 31, 32, 33, 64, 100, 133, 511, 512, 513, 1100})
       runCase(kernels, rows, cols);
