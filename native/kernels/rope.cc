@@ -6,8 +6,6 @@ namespace lathe::LATHE_VARIANT {
 
 namespace {
 
-constexpr int D = W / 2;  // doubles in a vector
-typedef double vd __attribute__((vector_size(kVectorBytes)));
 typedef int64_t vl __attribute__((vector_size(kVectorBytes)));
 
 // Sine and cosine in double: the quarter turns are taken off, the rest is a Taylor series on |r| <= pi/4.

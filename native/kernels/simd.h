@@ -26,6 +26,8 @@ constexpr int W = kVectorBytes / 4;  // lanes of 32 bits
 typedef float vf __attribute__((vector_size(kVectorBytes)));
 typedef int32_t vi __attribute__((vector_size(kVectorBytes)));
 typedef uint32_t vu __attribute__((vector_size(kVectorBytes)));
+typedef double vd __attribute__((vector_size(kVectorBytes)));
+constexpr int D = W / 2;  // doubles in a vector
 
 LATHE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 LATHE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }

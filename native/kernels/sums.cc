@@ -6,9 +6,7 @@ namespace lathe::LATHE_VARIANT {
 namespace {
 
 constexpr int64_t kChunk = 1024;  // stays in L1 between its sum and its squares
-constexpr int D = W / 2;          // doubles in a vector
 typedef float hf __attribute__((vector_size(kVectorBytes / 2)));
-typedef double vd __attribute__((vector_size(kVectorBytes)));
 
 // The sum of f(x) over n values.
 template <class F>

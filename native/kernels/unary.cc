@@ -14,7 +14,8 @@ LATHE_INLINE vf twiceU(vf x) { return kTwiceRoot * x * (1.0f + kCubic * (x * x))
 LATHE_INLINE vf gelu(vf x) { return x * sigmoidOf(twiceU(x)).value; }
 LATHE_INLINE vf silu(vf x) { return x * sigmoidOf(x).value; }
 
-// A function, with the same bits as alone, and its derivative. Far out, where both have reached their ends, x counts as the bound: no square overflows.
+// A function, with the same bits as alone, and its derivative. Far out, where both have reached their ends, x counts as the
+// bound: no square overflows.
 struct WithSlope {
   vf value, slope;
 };

@@ -121,10 +121,12 @@ export class OptimizerRunner {
     const { parameters, gradients, learningRate, step, scale } = options
     const scalars = new Map<Optimizer, Arrays>()
     const scalarsOf = (optimizer: Optimizer): Arrays => {
+      const known = scalars.get(optimizer)
+      if (known) return known
       const numbers = { ...optimizer.numbers(step), learningRate, gradientScale: scale }
-      const known = scalars.get(optimizer) ?? mapValues(numbers, (x) => Float32Array.of(x))
-      scalars.set(optimizer, known)
-      return known
+      const made = mapValues(numbers, (x) => Float32Array.of(x))
+      scalars.set(optimizer, made)
+      return made
     }
     const jobs = Array.from(this.slots, ([name, { optimizer, pieces, states }]) => {
       const whole = { ...states, weights: parameters[name] }
