@@ -56,19 +56,27 @@ class Scratch {
   int count_ = 0, current_ = 0;
 };
 
+// What a kernel reads or writes element by element: f32, or bf16 where it is of halves. What is written is contiguous.
+struct Input {
+  const void* data;
+  bool halves;
+};
+struct Output {
+  void* data;
+  bool halves;
+};
+
 struct Attention {
   int64_t T, S, nHeads, dHead, dHeadValue;
   bool causal;               // query i sees key j only when j <= start + i
   float scale;               // on the scores, in f32
-  float ropeBase;            // 0: no rotation; else pairs (i, i + dHead/2) turn by position * base^(-2i/dHead)
   int64_t start;             // query i stands at row start + i of the keys
   int64_t seen;              // nobody sees keys from this row on
-  const int32_t* positions;  // [S] or null (row index): the RoPE position of each key row; query i uses positions[start + i]
   const int32_t* segments;   // [S] or null: query i sees key j only when segments[start + i] == segments[j]
-  Strided q, k, v;           // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue], cs = 1; q and k are no halves where they turn
+  Strided q, k, v;           // [T, H*dHead], [S, H*dHead], [S, H*dHeadValue], cs = 1
   // What attention writes and attentionGrad reads. Attention leaves out lse and weights where they are null; its
   // gradient takes the weights where there are any, else makes them again from lse.
-  float* out;      // [T, H*dHeadValue], ld = H*dHeadValue
+  Output out;      // [T, H*dHeadValue]; the gradient rounds it as operands are
   float* lse;      // [H, T] log-sum-exp of the scaled scores
   // [H, T, ldWeights + 1] room for the softmax of the scaled scores, as operands of products: how they lie there is the
   // variant's own affair.
@@ -76,15 +84,10 @@ struct Attention {
   int64_t ldWeights;  // S filled up to 16s
 };
 
-// A contiguous matrix that a kernel writes: f32, or bf16 where it is of halves.
-struct Output {
-  void* data;
-  bool halves;
-};
-
 struct AttentionGrad {
   const float* dout;  // [T, H*dHeadValue]
   Output dq, dk, dv;  // overwritten
+  const float *turnsQ, *turnsK;  // ropeTables by which dq and dk are turned back, or null
 };
 
 struct Norm {
@@ -113,14 +116,15 @@ enum Unary : int32_t {
 };
 enum : int32_t {
   kAdd = kUnary, kSub, kMul, kDiv, kWhere, kCopy,
-  kDerivative,  // of the op before it, which has the same operand
+  kDerivative,  // of the op before it, which has the same operand; rounded as operands of products are
 };
 
 struct Elementwise {
-  int64_t rows, cols;  // the result's; results are contiguous
+  Precision precision;
+  int64_t rows, cols;  // the result's
   int nOperands, nOps, nConstants, nWrites;
-  const float* const* operands;
-  const int64_t* steps;  // per operand: elements from row to row, and from column to column (0 or 1)
+  const Input* operands;
+  const int64_t* steps;  // per operand: elements from row to row, and from column to column (0 or 1; 1 for halves)
   const ElementwiseOp* ops;
   const float* constants;
   const Output* writes;
@@ -141,9 +145,12 @@ struct Kernels {
   void (*attention)(Precision, const Attention&, Scratch&);
   void (*attentionGrad)(Precision, const Attention&, const AttentionGrad&, Scratch&);
 
-  // y = x [T, nHeads*dHead] with row r turned as attention turns it at position start + r (direction 1), or back (-1).
-  void (*rope)(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x,
-               float* y, Scratch&);
+  // The turns of rows at positions[r], or at start + r where positions is null, by position * base^(-i/half): of each row the
+  // cosines of its pairs, then their sines: [rows, 2*half].
+  void (*ropeTable)(float base, int64_t start, const int32_t* positions, int64_t rows, int64_t half, float* table, Scratch&);
+  // y = x [T, nHeads*dHead], the pairs (i, i + dHead/2) of each head turned by the table's rows (direction 1), or back (-1).
+  void (*rope)(const float* table, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, Output y,
+               Scratch&);
 
   void (*norm)(const Norm&, Output y);
   // dx = from + the gradient of x, from null for zeros; dgain and dbias ([cols], may be null) get the sum over rows, added
@@ -159,8 +166,8 @@ struct Kernels {
   void (*crossEntropyGrad)(Precision, const CrossEntropy&, const float* lse, const float* dlosses, float* dx, float* dW,
                            bool accumulate, Scratch&);
 
-  // y = f(x), n values; kinds are the Unary enum. slope = f'(x), unless it is null: of GELU and SiLU.
-  void (*unary)(int32_t kind, int64_t n, const float* x, float* y, float* slope);
+  // y = f(x), n values; kinds are the Unary enum. slope = f'(x), unless its data are null: of GELU and SiLU.
+  void (*unary)(int32_t kind, int64_t n, const float* x, float* y, Output slope);
 
   // A chain of elementwise ops in one pass over memory.
   void (*elementwise)(const Elementwise&, Scratch&);

@@ -13,7 +13,7 @@ namespace lathe {
 const char* const kernelNames[kKernels] = {
     "loop",      "elementwise", "copy",          "fill",   "pad",     "concat",   "transpose",
     "takeRow",   "putRow",      "append",        "sumTo",  "matmul",  "attention", "attentionGrad",
-    "rope",      "norm",      "normGrad",    "softmax",       "embed",  "embedGrad", "linearCrossEntropy", "linearCrossEntropyGrad",
+    "ropeTable", "rope",        "norm",          "normGrad", "softmax", "embed", "embedGrad", "linearCrossEntropy", "linearCrossEntropyGrad",
 };
 
 Worker::~Worker() { std::free(arena_); }
@@ -107,9 +107,13 @@ void Worker::kernel(const Step& s) {
     case kMatmul: return matmul(s);
     case kAttention: return attention(s, false);
     case kAttentionGrad: return attention(s, true);
+    case kRopeTable: {
+      const int32_t *start = read<int32_t>(s, 0), *positions = read<int32_t>(s, 1);
+      const int64_t first = start ? *start : 0;
+      return k.ropeTable(s.reals[0], first, positions ? positions + first : nullptr, n[0], n[1], write(s, 0), scratch_);
+    }
     case kRope:
-      return k.rope(s.reals[0], *read<int32_t>(s, 1), n[0], n[1], n[2], static_cast<float>(n[3]), read<float>(s, 0), write(s, 0),
-                    scratch_);
+      return k.rope(read<float>(s, 1), n[0], n[1], n[2], static_cast<float>(n[3]), read<float>(s, 0), output(s, 0), scratch_);
     case kCrossEntropy: return crossEntropy(s, false);
     case kCrossEntropyGrad: return crossEntropy(s, true);
     case kNorm:
@@ -155,12 +159,13 @@ void Worker::kernel(const Step& s) {
 Elementwise Worker::pass(const Step& s, size_t at, size_t reads, size_t writes) {
   const int64_t* n = s.integers.data() + at;
   Elementwise e = {};
+  e.precision = schedule_->precision;
   e.nOperands = static_cast<int>(n[0]);
   e.steps = n + 1;
   const int64_t* code = e.steps + 2 * e.nOperands;
   e.nOps = static_cast<int>(*code++);
-  const float** operands = scratch_.array<const float*>(e.nOperands);
-  for (int i = 0; i < e.nOperands; ++i) operands[i] = read<float>(s, reads + i);
+  Input* operands = scratch_.array<Input>(e.nOperands);
+  for (int i = 0; i < e.nOperands; ++i) operands[i] = input(s, reads + i);
   ElementwiseOp* ops = scratch_.array<ElementwiseOp>(e.nOps);
   for (int i = 0; i < e.nOps; ++i) {
     const auto field = [&](int j) { return static_cast<int32_t>(code[5 * i + j]); };
@@ -208,25 +213,26 @@ void Worker::attention(const Step& s, bool gradient) {
   Attention a = {};
   a.T = T, a.S = S, a.nHeads = H, a.dHead = K, a.dHeadValue = V;
   a.causal = n[5] != 0;
-  a.scale = s.reals[0], a.ropeBase = s.reals[1];
+  a.scale = s.reals[0];
   a.start = start ? *start : 0;
   a.seen = start ? *start + T : S;
-  a.positions = read<int32_t>(s, extra + 1);
-  a.segments = read<int32_t>(s, extra + 2);
+  a.segments = read<int32_t>(s, extra + 1);
   a.q = operand(s, 0, H * K, 1), a.k = operand(s, 1, H * K, 1), a.v = operand(s, 2, H * V, 1);
   a.ldWeights = n[6];  // 0 where none are kept
   const Kernels& k = *schedule_->kernels;
-  const auto place = [&](size_t i, int64_t size) { return write(s, i) ? write(s, i) : scratch_.array<float>(size); };
+  const auto into = [&](size_t i, int64_t size) {
+    return Output{write(s, i) ? write(s, i) : scratch_.array<float>(size), halves(s.writes[i])};
+  };
   if (!gradient) {
-    a.out = place(0, T * H * V);
+    a.out = into(0, T * H * V);
     a.lse = write(s, 1);
     a.weights = n[6] ? write(s, 2) : nullptr;
     return k.attention(schedule_->precision, a, scratch_);
   }
-  a.out = read<float>(s, 3);
+  a.out = {at(s.reads[3]), halves(s.reads[3])};
   (n[6] ? a.weights : a.lse) = read<float>(s, 4);
-  const auto into = [&](size_t i, int64_t size) { return Output{place(i, size), halves(s.writes[i])}; };
-  const AttentionGrad g = {read<float>(s, 5), into(0, T * H * K), into(1, S * H * K), into(2, S * H * V)};
+  const AttentionGrad g = {read<float>(s, 5), into(0, T * H * K), into(1, S * H * K), into(2, S * H * V),
+                           read<float>(s, 8), read<float>(s, 9)};
   k.attentionGrad(schedule_->precision, a, g, scratch_);
 }
 

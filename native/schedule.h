@@ -29,7 +29,7 @@ struct Pack {
 
 enum Kernel : int32_t {
   kLoop, kElementwise, kCopyWindow, kFill, kPad, kConcat, kTranspose, kTakeRow, kPutRow, kAppend, kSumTo, kMatmul,
-  kAttention, kAttentionGrad, kRope, kNorm, kNormGrad, kSoftmax, kEmbed, kEmbedGrad, kCrossEntropy, kCrossEntropyGrad, kKernels,
+  kAttention, kAttentionGrad, kRopeTable, kRope, kNorm, kNormGrad, kSoftmax, kEmbed, kEmbedGrad, kCrossEntropy, kCrossEntropyGrad, kKernels,
 };
 // Their names in a Schedule.
 extern const char* const kernelNames[kKernels];
@@ -93,6 +93,7 @@ class Worker {
     return i < s.reads.size() ? reinterpret_cast<T*>(at(s.reads[i])) : nullptr;
   }
   float* write(const Step& s, size_t i) const { return reinterpret_cast<float*>(at(s.writes[i])); }
+  Input input(const Step& s, size_t i) const { return {at(s.reads[i]), halves(s.reads[i])}; }
   Output output(const Step& s, size_t i) const { return {at(s.writes[i]), halves(s.writes[i])}; }
   bool inSum(int32_t place) const { return place >= 0 && schedule_->places[place].memory == kSum; }
   bool adds(const Step& s, size_t i) const;  // what it writes to a sum that holds something already

@@ -27,27 +27,38 @@ void dots(int64_t n, int64_t dHead, const float* q, const float* k, int64_t ldk,
   }
 }
 
-// The sum of n rows of v by weight, times `share`.
+// The sum of n rows of v by weight.
 template <bool kRound>
-void weigh(int64_t n, int64_t dHead, const float* weights, float share, const float* v, int64_t ldv, float* out) {
+void weigh(int64_t n, int64_t dHead, const float* weights, const float* v, int64_t ldv, float* out) {
   for (int64_t c = 0; c < dHead; c += W) {
     vf total = {};
     for (int64_t j = 0; j < n; ++j) {
       const vf weight = splat(weights[j]);
       total += (kRound ? roundBf16(weight) : weight) * operand<kRound>(v + j * ldv + c, dHead - c);
     }
-    storeUpTo(out + c, total * share, dHead - c);
+    storeUpTo(out + c, total, dHead - c);
   }
 }
 
-// One head's attention: out has ldo elements a row, tops and totals one a query. Scores are those of a block of queries, ld
-// elements a row; so is `block`, for their weights where none are kept.
+// One head's attention: tops and totals are one a query. Scores are those of a block of queries, ld elements a row; so are
+// `values`, what they have weighed, and `block`, their weights where none are kept.
 struct Head {
   int64_t number;
-  float *out, *tops, *totals, *scores;
+  float *tops, *totals, *scores, *values;
   int32_t* block;
-  int64_t ldo, ld, pitch;
+  int64_t ld, pitch;
 };
+
+// What query i has weighed, divided by the sum of its weights, into the output.
+LATHE_INLINE void give(const Attention& s, const Head& h, int64_t i, const float* values) {
+  const float share = 1.0f / h.totals[i];
+  const int64_t n = s.dHeadValue, at = (i * s.nHeads + h.number) * n;
+  for (int64_t c = 0; c < n; c += W) {
+    const vf y = loadUpTo(values + c, n - c) * share;
+    if (s.out.halves) storeHalves(static_cast<uint16_t*>(s.out.data) + at + c, y, n - c);
+    else storeUpTo(static_cast<float*>(s.out.data) + at + c, y, n - c);
+  }
+}
 
 LATHE_INLINE float topOf(const Scores& s, const float* products) {
   vf tops = splat(-kInfinity);
@@ -79,7 +90,8 @@ void attendFew(const Attention& s, const Inputs<Full>& in, const Head& h) {
     h.totals[i] = exponentiate<Full>(scores, h.tops[i], h.scores, whole, reinterpret_cast<int32_t*>(h.scores));
     if (s.weights)
       storeLine<Kind>(whole, whole, weightsOf(s, h.number, i, h.pitch, h.block), [&](int64_t j) { return load(h.scores + j); });
-    weigh<kRound>(n, s.dHeadValue, h.scores, 1.0f / h.totals[i], in.v.at(h.number), in.v.pitch, h.out + i * h.ldo);
+    weigh<kRound>(n, s.dHeadValue, h.scores, in.v.at(h.number), in.v.pitch, h.values);
+    give(s, h, i, h.values);
   }
 }
 
@@ -98,13 +110,9 @@ void attendBlocks(Precision precision, const Attention& s, const Inputs<Kind>& i
     for (int64_t r = 0; r < rows; ++r) h.tops[i0 + r] = topOf({s, i0 + r}, h.scores + r * h.ld);
     for (int64_t r = 0; r < rows; ++r)
       h.totals[i0 + r] = exponentiate<Kind>({s, i0 + r}, h.tops[i0 + r], h.scores + r * h.ld, roundUp(n, W), weights + r * h.pitch);
-    multiplyWords(precision, rows, s.dHeadValue, n, {weights, h.pitch, 1}, {packedV, keys}, nullptr, h.out + i0 * h.ldo,
-                  h.ldo, scratch);
-    for (int64_t i = i0; i < i0 + rows; ++i) {
-      float* out = h.out + i * h.ldo;
-      const float share = 1.0f / h.totals[i];
-      map(s.dHeadValue, out, out, [&](vf x) { return x * share; });
-    }
+    multiplyWords(precision, rows, s.dHeadValue, n, {weights, h.pitch, 1}, {packedV, keys}, nullptr, h.values, s.dHeadValue,
+                  scratch);
+    for (int64_t r = 0; r < rows; ++r) give(s, h, i0 + r, h.values + r * s.dHeadValue);
   }
 }
 
@@ -116,26 +124,26 @@ void logsOf(const Attention& s, const float* tops, const float* totals, float* l
 
 template <class Kind>
 void attend(Precision precision, const Attention& s, Scratch& scratch) {
-  const int64_t ld = roundUp(keysOf(s), 2 * W), ldo = s.nHeads * s.dHeadValue, pitch = weightsPitch(precision, s);
+  const int64_t ld = roundUp(keysOf(s), 2 * W), pitch = weightsPitch(precision, s);
   const size_t rows = static_cast<size_t>(least(kQueryBlock, s.T));
-  const Rope rope = ropeOf(s, scratch);
   float* scores = scratch.array<float>(rows * ld);
+  float* values = scratch.array<float>(rows * static_cast<size_t>(s.dHeadValue));
   int32_t* block = s.weights ? nullptr : scratch.array<int32_t>(rows * pitch);
   float* tops = scratch.array<float>(static_cast<size_t>(s.T));
   float* totals = scratch.array<float>(static_cast<size_t>(s.T));
 
   const auto heads = [&](auto one) {
     for (int64_t h = 0; h < s.nHeads; ++h) {
-      one({h, s.out + h * s.dHeadValue, tops, totals, scores, block, ldo, ld, pitch});
+      one({h, tops, totals, scores, values, block, ld, pitch});
       if (s.lse) logsOf(s, tops, totals, s.lse + h * s.T);
       if (s.weights) map(s.T, totals, sharesOf(s) + h * s.T, [](vf total) { return 1.0f / total; });
     }
   };
   if (s.T > kFewQueries) {
-    const Inputs<Kind> in(s, rope, scratch);
+    const Inputs<Kind> in(s, scratch);
     heads([&](const Head& h) { attendBlocks<Kind>(precision, s, in, h, scratch); });
   } else {
-    const Inputs<Full> in(s, rope, scratch);
+    const Inputs<Full> in(s, scratch);
     heads([&](const Head& h) { attendFew<Kind>(s, in, h); });
   }
 }

@@ -4,7 +4,6 @@
 
 #include "gemm.h"
 #include "math.h"
-#include "rope.h"
 #include "words.h"
 
 namespace lathe::LATHE_VARIANT {
@@ -16,12 +15,6 @@ constexpr int64_t kQueryBlock = 32;
 LATHE_INLINE int64_t keysOf(const Attention& s) { return least(s.S, s.seen); }
 LATHE_INLINE int64_t keysSeen(const Attention& s, int64_t i) {
   return s.causal ? least(keysOf(s), s.start + i + 1) : keysOf(s);
-}
-
-// The turns of an attention's queries and keys, where it has RoPE.
-LATHE_INLINE Rope ropeOf(const Attention& s, Scratch& scratch) {
-  if (s.ropeBase == 0) return {};
-  return makeRope(s.ropeBase, s.dHead, s.positions ? s.S : most(s.S, s.start + s.T), s.positions, scratch);
 }
 
 // A matrix as heads, each an operand of products: `head` values from one to the next, `pitch` from row to row.
@@ -64,28 +57,19 @@ void spread(int64_t rows, int64_t nHeads, int64_t dHead, const Strided& x, int64
   }
 }
 
-// The heads that lie side by side in x. Where they are turned, row r by row row0 + r of the table, or pairs are wanted, or
-// halves given, they are made anew.
+// The heads that lie side by side in x. Where pairs are wanted, or halves given, they are made anew.
 template <class Kind>
-Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const Strided& x, const Rope& rope, int64_t row0,
-                    Scratch& scratch) {
-  const bool turned = rope.half > 0;
+Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const Strided& x, Scratch& scratch) {
   const auto* from = static_cast<const float*>(x.data);
   if constexpr (Kind::depth == 1)
-    if (!turned && !x.halves) return {from, dHead, x.rs};
-  const int64_t pitch = Heads<Kind>::kHalves ? roundUp(dHead, 2 * W) : dHead, width = nHeads * dHead;
+    if (!x.halves) return {from, dHead, x.rs};
+  const int64_t pitch = Heads<Kind>::kHalves ? roundUp(dHead, 2 * W) : dHead;
   auto* y = scratch.array<typename Heads<Kind>::Value>(static_cast<size_t>(rows * nHeads * pitch));
   if (x.halves) {
     spread<Kind>(rows, nHeads, dHead, x, pitch, y);
-  } else if constexpr (Kind::depth == 1) {
-    rotate(rope, row0, rows, nHeads, dHead, {from, x.rs, dHead}, {y, dHead, rows * dHead}, 1);
-  } else {
-    constexpr int64_t kRows = 16;  // that stay in L1 once they are turned
-    float* part = turned ? scratch.array<float>(static_cast<size_t>(kRows * width)) : nullptr;
+  } else if constexpr (Kind::depth == 2) {
     for (int64_t r = 0; r < rows; ++r, from += x.rs) {
-      if (turned && r % kRows == 0)
-        rotate(rope, row0 + r, least(kRows, rows - r), nHeads, dHead, {from, x.rs, dHead}, {part, width, dHead}, 1);
-      const FloatSide<Kind> side = {turned ? part + r % kRows * width : from, dHead, 1};
+      const FloatSide<Kind> side = {from, dHead, 1};
       uint16_t* to = y + r * pitch;
       for (int64_t h = 0; h < nHeads; ++h, to += rows * pitch)
         if (dHead == W)
@@ -101,10 +85,10 @@ Heads<Kind> headsOf(int64_t rows, int64_t nHeads, int64_t dHead, const Strided& 
 template <class Kind>
 struct Inputs {
   Heads<Kind> q, k, v;
-  Inputs(const Attention& s, const Rope& rope, Scratch& scratch)
-      : q(headsOf<Kind>(s.T, s.nHeads, s.dHead, s.q, rope, s.start, scratch)),
-        k(headsOf<Kind>(keysOf(s), s.nHeads, s.dHead, s.k, rope, 0, scratch)),
-        v(headsOf<Kind>(keysOf(s), s.nHeads, s.dHeadValue, s.v, {}, 0, scratch)) {}
+  Inputs(const Attention& s, Scratch& scratch)
+      : q(headsOf<Kind>(s.T, s.nHeads, s.dHead, s.q, scratch)),
+        k(headsOf<Kind>(keysOf(s), s.nHeads, s.dHead, s.k, scratch)),
+        v(headsOf<Kind>(keysOf(s), s.nHeads, s.dHeadValue, s.v, scratch)) {}
 };
 
 // The most keys that any of query rows [i0, i0 + rows) may see.

@@ -2,6 +2,7 @@
 // kept, or are computed again as exp(scores - lse); D = rowsum(dout * out), dS = P * (dP - D) * scale. Kept weights are
 // those before they were divided by their sum: dout takes the share in their place.
 #include "attention.h"
+#include "rope.h"
 #include "variant.h"
 
 namespace lathe::LATHE_VARIANT {
@@ -22,15 +23,20 @@ Cotangent<Kind> cotangentOf(const Attention& s, const float* dout, Scratch& scra
   const int64_t pitch = d == 1 ? s.dHeadValue : roundUp(s.dHeadValue, d * W);
   Value* rows = scratch.array<Value>(static_cast<size_t>(s.nHeads * s.T * pitch));
   float* meanGrads = scratch.array<float>(static_cast<size_t>(s.nHeads * s.T));
-  const float *x = dout, *out = s.out;
+  const float* x = dout;
+  const auto outAt = [&](int64_t at, int64_t n) {
+    if (s.out.halves) return fromBits(widened(loadHalves(static_cast<uint16_t*>(s.out.data) + at, n)) << 16);
+    const vf y = loadUpTo(static_cast<float*>(s.out.data) + at, n);
+    return std::is_same_v<Kind, Full> ? y : roundBf16(y);
+  };
   for (int64_t i = 0; i < s.T; ++i)
-    for (int64_t h = 0; h < s.nHeads; ++h, x += s.dHeadValue, out += s.dHeadValue) {
+    for (int64_t h = 0; h < s.nHeads; ++h, x += s.dHeadValue) {
       const int64_t at = h * s.T + i;
       const float share = s.weights ? sharesOf(s)[at] : 1.0f;
       vf total = {};
       const auto next = [&](int64_t c) {
         const vf y = loadUpTo(x + c, s.dHeadValue - c) * share;
-        total += y * loadUpTo(out + c, s.dHeadValue - c);
+        total += y * outAt(x - dout + c, s.dHeadValue - c);
         return y;
       };
       for (int64_t c = 0; c < pitch; c += d * W)
@@ -82,8 +88,7 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
   const int64_t keys = keysOf(s), ld = roundUp(keys, 2 * W), pitch = weightsPitch(precision, s), pitchS = wordsPitch(precision, keys);
   const int64_t width = s.nHeads * s.dHead, widthV = s.nHeads * s.dHeadValue;
   const size_t most = static_cast<size_t>(least(kQueryBlock, s.T));
-  const Rope rope = ropeOf(s, scratch);
-  const Inputs<Kind> in(s, rope, scratch);
+  const Inputs<Kind> in(s, scratch);
   const auto [dout, meanGrads] = cotangentOf<Kind>(s, g.dout, scratch);
   void* packedKT = kept ? nullptr : scratch.take(packedBytes(precision, s.dHead, keys));
   void* packedVT = scratch.take(packedBytes(precision, s.dHeadValue, keys));
@@ -133,10 +138,8 @@ void attendBack(Precision precision, const Attention& s, const AttentionGrad& g,
       multiplyWords(precision, rows, s.dHead, n, {dS, pitchS, 1}, {packedK, keys}, nullptr, dq + i0 * s.dHead, s.dHead,
                     scratch);
     }
-    if (s.ropeBase != 0) {
-      rotate(rope, s.start, s.T, 1, s.dHead, {dq, s.dHead, 0}, {dq, s.dHead, 0}, -1);
-      rotate(rope, 0, keys, 1, s.dHead, {dk, s.dHead, 0}, {dk, s.dHead, 0}, -1);
-    }
+    if (g.turnsQ) rotate(g.turnsQ, s.T, 1, s.dHead, {dq, s.dHead, 0}, {dq, s.dHead, 0}, -1);
+    if (g.turnsK) rotate(g.turnsK, keys, 1, s.dHead, {dk, s.dHead, 0}, {dk, s.dHead, 0}, -1);
     give(s.T, s.dHead, dq, g.dq, h * s.dHead, width);
     give(s.S, s.dHead, dk, g.dk, h * s.dHead, width);
     give(s.S, s.dHeadValue, dv, g.dv, h * s.dHeadValue, widthV);

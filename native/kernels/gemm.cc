@@ -209,19 +209,20 @@ void multiplyAs(int64_t M, int64_t N, int64_t K, const Side A, PackedB B, const 
 void follow(const Elementwise& then, int64_t m0, int64_t rows, const float* c, int64_t ldc, Scratch& scratch) {
   Scratch::Frame frame(scratch);
   Elementwise part = then;
-  const float** operands = scratch.array<const float*>(part.nOperands);
+  Input* operands = scratch.array<Input>(part.nOperands);
   int64_t* steps = scratch.array<int64_t>(2 * part.nOperands);
   Output* writes = scratch.array<Output>(part.nWrites);
-  operands[0] = c;
+  const auto bytes = [](int64_t values, bool halves) { return values * (halves ? 2 : 4); };
+  operands[0] = {c, false};
   steps[0] = ldc, steps[1] = 1;
   for (int i = 1; i < part.nOperands; ++i) {
-    operands[i] = then.operands[i] + m0 * then.steps[2 * i];
+    const auto [data, halves] = then.operands[i];
+    operands[i] = {static_cast<const char*>(data) + bytes(m0 * then.steps[2 * i], halves), halves};
     steps[2 * i] = then.steps[2 * i], steps[2 * i + 1] = then.steps[2 * i + 1];
   }
   for (int i = 0; i < part.nWrites; ++i) {
     const auto [data, halves] = then.writes[i];
-    const int64_t bytes = halves ? sizeof(uint16_t) : sizeof(float);
-    writes[i] = {static_cast<char*>(data) + m0 * part.cols * bytes, halves};
+    writes[i] = {static_cast<char*>(data) + bytes(m0 * part.cols, halves), halves};
   }
   part.rows = rows;
   part.operands = operands, part.steps = steps, part.writes = writes;

@@ -1,6 +1,7 @@
 #include "rope.h"
 
 #include "variant.h"
+#include "words.h"
 
 namespace lathe::LATHE_VARIANT {
 
@@ -35,28 +36,23 @@ LATHE_INLINE void sineCosine(vd angle, vd& sine, vd& cosine) {
 
 }  // namespace
 
-Rope makeRope(float base, int64_t dHead, int64_t rows, const int32_t* positions, Scratch& scratch) {
-  Rope rope;
-  rope.half = dHead / 2;
-  rope.pitch = roundUp(rope.half, D);
-  const auto pitch = static_cast<size_t>(rope.pitch), count = static_cast<size_t>(rows) * pitch;
-  double* frequencies = scratch.array<double>(pitch);
-  rope.cosines = scratch.array<float>(count);
-  rope.sines = scratch.array<float>(count);
-  for (int64_t i = 0; i < rope.pitch; ++i)
-    frequencies[i] = i < rope.half ? __builtin_pow(base, -static_cast<double>(i) / static_cast<double>(rope.half)) : 0;
-  for (int64_t r = 0; r < rows; ++r) {
-    const auto position = static_cast<double>(positions ? positions[r] : r);
-    for (int64_t i = 0; i < rope.pitch; i += D) {
+void ropeTable(float base, int64_t start, const int32_t* positions, int64_t rows, int64_t half, float* table, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  const int64_t whole = roundUp(half, D);
+  double* frequencies = scratch.array<double>(static_cast<size_t>(whole));
+  for (int64_t i = 0; i < whole; ++i)
+    frequencies[i] = i < half ? __builtin_pow(base, -static_cast<double>(i) / static_cast<double>(half)) : 0;
+  for (int64_t r = 0; r < rows; ++r, table += 2 * half) {
+    const auto position = static_cast<double>(positions ? positions[r] : start + r);
+    for (int64_t i = 0; i < half; i += D) {
       vd sine, cosine;
       sineCosine(load<vd>(frequencies + i) * position, sine, cosine);
-      for (int lane = 0; lane < D; ++lane) {
-        rope.sines[r * rope.pitch + i + lane] = static_cast<float>(sine[lane]);
-        rope.cosines[r * rope.pitch + i + lane] = static_cast<float>(cosine[lane]);
+      for (int64_t lane = 0; lane < least(D, half - i); ++lane) {
+        table[i + lane] = static_cast<float>(cosine[lane]);
+        table[half + i + lane] = static_cast<float>(sine[lane]);
       }
     }
   }
-  return rope;
 }
 
 namespace {
@@ -83,43 +79,46 @@ struct Narrow<16> {
 
 // Turns pairs as many at a time as a power of 2 that divides half a head, 1 or from 4 up to N.
 template <int N>
-void turnRows(const Rope& rope, int64_t row0, int64_t rows, int64_t nHeads, InHeads<const float> x, InHeads<float> y,
+void turnRows(const float* table, int64_t rows, int64_t nHeads, int64_t half, InHeads<const float> x, InHeads<float> y,
               float direction) {
   if constexpr (N > 1)
-    if (rope.half % N) return turnRows<(N > 4 ? N / 2 : 1)>(rope, row0, rows, nHeads, x, y, direction);
+    if (half % N) return turnRows<(N > 4 ? N / 2 : 1)>(table, rows, nHeads, half, x, y, direction);
   using V = typename Narrow<N>::type;
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* from = x.data + r * x.row;
-    float* to = y.data + r * y.row;
-    const int64_t table = (row0 + r) * rope.pitch;
-    for (int64_t h = 0; h < nHeads; ++h, from += x.head, to += y.head)
-      for (int64_t i = 0; i < rope.half; i += N) {
-        const V c = load<V>(rope.cosines + table + i), s = load<V>(rope.sines + table + i) * direction;
-        const V a = load<V>(from + i), b = load<V>(from + rope.half + i);
-        store(to + i, a * c - b * s);
-        store(to + rope.half + i, a * s + b * c);
+  for (int64_t r = 0; r < rows; ++r, table += 2 * half)
+    for (int64_t i = 0; i < half; i += N) {
+      const V c = load<V>(table + i), s = load<V>(table + half + i) * direction;
+      const float* from = x.data + r * x.row + i;
+      float* to = y.data + r * y.row + i;
+      for (int64_t h = 0; h < nHeads; ++h, from += x.head, to += y.head) {
+        const V a = load<V>(from), b = load<V>(from + half);
+        store(to, a * c - b * s);
+        store(to + half, a * s + b * c);
       }
-  }
+    }
 }
 
 }  // namespace
 
-void rotate(const Rope& rope, int64_t row0, int64_t rows, int64_t nHeads, int64_t dHead, InHeads<const float> x,
-            InHeads<float> y, float direction) {
-  turnRows<W>(rope, row0, rows, nHeads, x, y, direction);
+void rotate(const float* table, int64_t rows, int64_t nHeads, int64_t dHead, InHeads<const float> x, InHeads<float> y,
+            float direction) {
+  turnRows<W>(table, rows, nHeads, dHead / 2, x, y, direction);
   if (dHead % 2 == 0) return;
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t h = 0; h < nHeads; ++h)
       y.data[r * y.row + h * y.head + dHead - 1] = x.data[r * x.row + h * x.head + dHead - 1];
 }
 
-void rope(float base, int64_t start, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, float* y,
+void rope(const float* table, int64_t T, int64_t nHeads, int64_t dHead, float direction, const float* x, Output y,
           Scratch& scratch) {
+  const int64_t width = nHeads * dHead;
+  const InHeads<const float> from = {x, width, dHead};
+  if (!y.halves) return rotate(table, T, nHeads, dHead, from, {static_cast<float*>(y.data), width, dHead}, direction);
   Scratch::Frame frame(scratch);
-  auto* positions = scratch.array<int32_t>(static_cast<size_t>(T));
-  for (int64_t t = 0; t < T; ++t) positions[t] = static_cast<int32_t>(start + t);
-  const Rope turns = makeRope(base, dHead, T, positions, scratch);
-  rotate(turns, 0, T, nHeads, dHead, {x, nHeads * dHead, dHead}, {y, nHeads * dHead, dHead}, direction);
+  float* row = scratch.array<float>(static_cast<size_t>(width));
+  for (int64_t r = 0; r < T; ++r) {
+    rotate(table + r * (dHead / 2 * 2), 1, nHeads, dHead, {x + r * width, width, dHead}, {row, width, dHead}, direction);
+    round(width, row, static_cast<uint16_t*>(y.data) + r * width);
+  }
 }
 
 }  // namespace lathe::LATHE_VARIANT

@@ -18,7 +18,7 @@ const Kernels kernels = {
 #else
     LATHE_TEXT(LATHE_VARIANT),
 #endif
-    packedBytes, pack, matmul, attention, attentionGrad, rope, norm, normGrad, softmax, crossEntropy, crossEntropyGrad, unary,
-    elementwise, sumTo, addUp, peak, readAll};
+    packedBytes, pack, matmul, attention, attentionGrad, ropeTable, rope, norm, normGrad, softmax, crossEntropy,
+    crossEntropyGrad, unary, elementwise, sumTo, addUp, peak, readAll};
 
 }  // namespace lathe::LATHE_VARIANT

@@ -1,5 +1,6 @@
 #include "math.h"
 #include "variant.h"
+#include "words.h"
 
 namespace lathe::LATHE_VARIANT {
 
@@ -31,11 +32,15 @@ LATHE_INLINE WithSlope siluWithSlope(vf x) {
 }
 
 template <class F>
-LATHE_INLINE void mapBoth(int64_t n, const float* x, float* y, float* slope, F f) {
-  int64_t i = 0;
-  const auto give = [&](WithSlope v, auto put) { put(y + i, v.value), put(slope + i, v.slope); };
-  for (; i + W <= n; i += W) give(f(load(x + i)), [](float* p, vf v) { store(p, v); });
-  if (i < n) give(f(loadPart(x + i, n - i)), [&](float* p, vf v) { storePart(p, v, n - i); });
+void mapBoth(int64_t n, const float* x, float* y, Output slope, F f) {
+  const auto all = [&](auto put) {
+    int64_t i = 0;
+    const auto give = [&](WithSlope v, int64_t lanes) { storeUpTo(y + i, v.value, lanes), put(i, v.slope, lanes); };
+    for (; i + W <= n; i += W) give(f(load(x + i)), W);
+    if (i < n) give(f(loadPart(x + i, n - i)), n - i);
+  };
+  if (slope.halves) all([&](int64_t i, vf v, int64_t lanes) { storeHalves(static_cast<uint16_t*>(slope.data) + i, v, lanes); });
+  else all([&](int64_t i, vf v, int64_t lanes) { storeUpTo(static_cast<float*>(slope.data) + i, v, lanes); });
 }
 
 LATHE_INLINE vf softplus(vf x) { return pick(x < 0.0f, vf{}, x) + log1pOf(expOf(-magnitude(x))); }
@@ -48,11 +53,9 @@ void squareRoots(int64_t n, const float* x, float* y) {
 
 }  // namespace
 
-void unary(int32_t kind, int64_t n, const float* x, float* y, float* slope) {
-  if (slope) {
-    if (kind == kGelu) return mapBoth(n, x, y, slope, geluWithSlope);
-    return mapBoth(n, x, y, slope, siluWithSlope);
-  }
+void unary(int32_t kind, int64_t n, const float* x, float* y, Output slope) {
+  if (slope.data && kind == kGelu) return mapBoth(n, x, y, slope, [](vf v) { return geluWithSlope(v); });
+  if (slope.data) return mapBoth(n, x, y, slope, [](vf v) { return siluWithSlope(v); });
   switch (kind) {
     case kNeg: return map(n, x, y, [](vf v) { return -v; });
     case kExp: return map(n, x, y, [](vf v) { return expOf(v); });

@@ -40,15 +40,16 @@ void checkThen(const Kernels& kernels, Precision precision, const Case& c, Strid
   const int64_t M = c.M, N = c.N;
   Random random(static_cast<uint64_t>(M + N));
   Floats row(random.floats(N)), matrix(random.floats(M * N)), C(M * N), once(M * N), want(M * N);
-  Guarded<uint16_t> rounded(M * N);
+  Guarded<uint16_t> rounded(M * N), halves(M * N);
+  for (int64_t i = 0; i < M * N; ++i) halves[i] = bf16Bits(matrix[i]), matrix[i] = static_cast<float>(toBf16(matrix[i]));
   const ElementwiseOp ops[] = {{kAdd, -1, 0, 1, 0}, {kMul, 0, 3, 2, 0}, {kCopy, 1, 4, 0, 0}};
-  const float* operands[] = {nullptr, row.data(), matrix.data()};
+  const Input operands[] = {{nullptr, false}, {row.data(), false}, {halves.data(), true}};
   const int64_t steps[] = {-1, -1, 0, 1, N, 1};
   const bool adds[] = {false, false};
   UsedScratch scratch;
   for (const bool kept : {true, false}) {
     const Output writes[] = {{once.data(), false}, {rounded.data(), true}};
-    const Elementwise then = {M, N, 3, 3, 0, 2, operands, steps, ops, nullptr, writes, adds};
+    const Elementwise then = {precision, M, N, 3, 3, 0, 2, operands, steps, ops, nullptr, writes, adds};
     kernels.matmul(precision, M, N, c.K, A, packed, nullptr, kept ? C.data() : nullptr, N, &then, scratch);
     if (kept)
       for (int64_t i = 0; i < M * N; ++i) want[i] = (C[i] + row[i % N]) * matrix[i];

@@ -65,25 +65,25 @@ void testUnary(const Kernels& kernels) {
   for (float x = 88; x < 89; x += 0.01f) values.push_back(x);
   for (int32_t kind = kNeg; kind <= kTanh; ++kind) {
     Floats x(values), y(x.size());
-    kernels.unary(kind, x.size(), x.data(), y.data(), nullptr);
+    kernels.unary(kind, x.size(), x.data(), y.data(), {});
     for (size_t i = 0; i < values.size(); ++i) {
       const double want = exact(kind, values[i]);
       check(close(kind, false, y[i], want), "%s unary %s(%.9g) = %.9g, not %.9g", kernels.name, kNames[kind], values[i], y[i],
             want);
     }
-    kernels.unary(kind, x.size(), x.data(), x.data(), nullptr);
+    kernels.unary(kind, x.size(), x.data(), x.data(), {});
     check(x.same(y), "%s unary %s: in place differs", kernels.name, kNames[kind]);
     for (const int64_t n : {1, 2, 3, 5, 16, 17, 31, 33}) {
       Floats part(std::vector<float>(values.begin() + 700, values.begin() + 700 + n)), out(n);
-      kernels.unary(kind, n, part.data(), out.data(), nullptr);
+      kernels.unary(kind, n, part.data(), out.data(), {});
       check(std::memcmp(out.data(), &y[700], size_t(n) * sizeof(float)) == 0, "%s unary %s: %d values differ from many",
             kernels.name, kNames[kind], int(n));
     }
   }
   for (const int32_t kind : {kGelu, kSilu}) {
     Floats x(values), alone(x.size()), y(x.size()), slope(x.size());
-    kernels.unary(kind, x.size(), x.data(), alone.data(), nullptr);
-    kernels.unary(kind, x.size(), x.data(), y.data(), slope.data());
+    kernels.unary(kind, x.size(), x.data(), alone.data(), {});
+    kernels.unary(kind, x.size(), x.data(), y.data(), {slope.data(), false});
     for (size_t i = 0; i < values.size(); ++i) {
       const double want = exactSlope(kind, values[i]);
       check(close(kind, true, slope[i], want), "%s unary %s'(%.9g) = %.9g, not %.9g", kernels.name, kNames[kind], values[i],
@@ -92,9 +92,14 @@ void testUnary(const Kernels& kernels) {
             kNames[kind], values[i]);
     }
     Floats ends(std::vector<float>{INFINITY, -INFINITY}), endValues(2), endSlopes(2);
-    kernels.unary(kind, 2, ends.data(), endValues.data(), endSlopes.data());
+    kernels.unary(kind, 2, ends.data(), endValues.data(), {endSlopes.data(), false});
     check(endSlopes[0] == 1 && endSlopes[1] == 0, "%s unary %s': %g and %g at the ends", kernels.name, kNames[kind], endSlopes[0], endSlopes[1]);
-    kernels.unary(kind, x.size(), x.data(), x.data(), alone.data());
+    Guarded<uint16_t> halves(x.size());
+    kernels.unary(kind, x.size(), x.data(), alone.data(), {halves.data(), true});
+    for (int64_t i = 0; i < x.size(); ++i)  // products, too, take what is below the normal numbers as 0
+      check(std::isnan(slope[i]) || std::fabs(slope[i]) < 0x1p-126f || halves[i] == bf16Bits(slope[i]),
+            "%s unary %s'(%.9g): as bf16 %x, not %.9g", kernels.name, kNames[kind], x[i], halves[i], slope[i]);
+    kernels.unary(kind, x.size(), x.data(), x.data(), {alone.data(), false});
     check(x.same(y) && alone.same(slope), "%s unary %s: in place beside its derivative differs", kernels.name, kNames[kind]);
   }
   const struct {
@@ -109,7 +114,7 @@ void testUnary(const Kernels& kernels) {
                 {kStep, INFINITY, 1},        {kAbs, -INFINITY, INFINITY}, {kNeg, INFINITY, -INFINITY}};
   for (const auto& limit : limits) {
     Floats x(std::vector<float>{limit.x}), y(1);
-    kernels.unary(limit.kind, 1, x.data(), y.data(), nullptr);
+    kernels.unary(limit.kind, 1, x.data(), y.data(), {});
     check(std::isnan(limit.y) ? std::isnan(y[0]) : y[0] == limit.y, "%s unary %s(%g) = %g, not %g", kernels.name,
           kNames[limit.kind], limit.x, y[0], limit.y);
   }

@@ -39,7 +39,7 @@ const scalar: TensorType = { shape: [], dtype: 'i32' }
 
 /**
  * Lets every causal attention of a Program append its keys, turned to their positions once and for all, and its values to
- * states, and read those. Each (layer, loop) has a slot of its own, which no other loop overwrites (Saunshi et al. 2025,
+ * states, and read those; and its rows stand at `start`. Each (layer, loop) has a slot of its own, which no other loop overwrites (Saunshi et al. 2025,
  * review): in a loop, its index is the slot.
  */
 function withCache(program: Program, capacity: number): Program {
@@ -64,20 +64,14 @@ function withCache(program: Program, capacity: number): Program {
         const inside = { loops: attributes.count as number, slot: block.index }
         return { ...instruction, block: { ...block, instructions: cached(block.instructions, inside) } }
       }
+      if (op === 'ropeTable')
+        return { ...instruction, inputs: [start.value], attributes: { ...attributes, start: true } }
       if (op !== 'attention' || !attributes.causal) return instruction
-      const base = attributes.ropeBase as number
-      const turned = (rows: number): Instruction => {
-        const { nHeads } = attributes
-        const outputs = [define(values[rows])]
-        return { op: 'rope', inputs: [rows, start.value], outputs, attributes: { nHeads, base, back: false } }
-      }
-      const turns = base === 0 ? [] : inputs.slice(0, 2).map(turned)
-      const [q, k, v] = [...turns.map(({ outputs }) => outputs[0]), ...inputs.slice(turns.length)]
+      const [q, k, v] = inputs
       const layer = states.length / 2
       const caches = [appended(`kv.${layer}.k`, k, at), appended(`kv.${layer}.v`, v, at)]
       const reads = [q, ...caches.flatMap(({ outputs }) => outputs), start.value]
-      const own = { ...attributes, ropeBase: 0, start: true, positions: false }
-      return [...turns, ...caches, { ...instruction, inputs: reads, attributes: own }]
+      return [...caches, { ...instruction, inputs: reads, attributes: { ...attributes, start: true } }]
     })
   const instructions = cached(program.instructions, { loops: 1, slot: slot.value })
   return { ...program, values, inputs: [...program.inputs, start, slot], states, instructions }

@@ -25,7 +25,7 @@ const base: LayerSettings = {
 const x = () => input('x', [4, 6])
 const shapes = (graph: Graph) =>
   Object.fromEntries([...graph.sources].filter(([name]) => name !== 'x').map(([name, t]) => [name, t.shape]))
-const attributesOf = (fn: () => void) => trace('t', fn).scope.nodes.find((n) => n.op === 'attention')!.attributes
+const attributesOf = (fn: () => void, op: string) => trace('t', fn).scope.nodes.find((n) => n.op === op)?.attributes
 
 async function run(settings: Partial<LayerSettings>, x: number[], sequence?: () => Sequence, inputs = {}) {
   const graph = trace('t', () => output('y', layer('l', input('x', [4, 6]), { ...base, ...settings }, sequence?.())))
@@ -57,21 +57,23 @@ describe('selfAttention', () => {
     })
   })
 
-  it.each<[Partial<LayerSettings>, object]>([
-    [{}, { nHeads: 2, causal: true, scale: 0.5, ropeBase: 100 }],
-    [{ attention: 'bidirectional' }, { causal: false }],
-    [{ positions: 'none' }, { ropeBase: 0 }],
-    [{ positions: 'learned' }, { ropeBase: 0 }],
-  ])('hands %o to the op', (settings, attributes) => {
-    expect(attributesOf(() => selfAttention('a', x(), { ...base, ...settings }, {}))).toMatchObject(attributes)
+  it.each<[Partial<LayerSettings>, object, object | undefined]>([
+    [{}, { nHeads: 2, causal: true, scale: 0.5 }, { base: 100, rows: 4 }],
+    [{ attention: 'bidirectional' }, { causal: false }, { base: 100 }],
+    [{ positions: 'none' }, { causal: true }, undefined],
+    [{ positions: 'learned' }, { causal: true }, undefined],
+  ])('hands %o to the ops', (settings, attention, rope) => {
+    const attended = () => selfAttention('a', x(), { ...base, ...settings }, {})
+    expect(attributesOf(attended, 'attention')).toMatchObject(attention)
+    const table = attributesOf(attended, 'ropeTable')
+    rope ? expect(table).toMatchObject(rope) : expect(table).toBeUndefined()
   })
 
   it('passes positions and segments on', () => {
     const i32 = (name: string) => input(name, [4], 'i32')
-    const attributes = attributesOf(() =>
-      selfAttention('a', x(), base, { positions: i32('positions'), segments: i32('segments') }),
-    )
-    expect(attributes).toMatchObject({ positions: true, segments: true })
+    const attended = () => selfAttention('a', x(), base, { positions: i32('positions'), segments: i32('segments') })
+    expect(attributesOf(attended, 'attention')).toMatchObject({ segments: true })
+    expect(attributesOf(attended, 'ropeTable')).toMatchObject({ positions: true })
   })
 })
 

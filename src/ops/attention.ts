@@ -1,11 +1,11 @@
 /**
- * Multi-head attention over one sequence, RoPE inside.
+ * Multi-head attention over one sequence.
  * Shapes: T queries, S keys, H heads, K key width, V value width.
  */
 import { type Attributes, addOutput, type Tensor } from '../graph/graph.ts'
 import { sameShape, type TensorType, type Values } from '../tensor/type.ts'
 import { apply, type KernelContext, type Op, shapeError } from './op.ts'
-import { rotate } from './rope.ts'
+import { rope } from './rope.ts'
 
 export interface AttentionOptions {
   readonly nHeads: number
@@ -13,7 +13,7 @@ export interface AttentionOptions {
   readonly causal?: boolean
   /** Factor on the scores. Default 1/√K. */
   readonly scale?: number
-  /** Base of the rotary embedding (Su et al. 2021), pairs (i, i + K/2); 0 or absent: none. */
+  /** Queries and keys are turned to their positions first, by `rope` of this base; 0 or absent: not. */
   readonly ropeBase?: number
   /** i32 scalar: query 0 stands at this row of the keys (decoding). Keys from row start + T on are not seen. */
   readonly start?: Tensor
@@ -23,17 +23,20 @@ export interface AttentionOptions {
   readonly segments?: Tensor
 }
 
-const optional = ['start', 'positions', 'segments'] as const
+const optional = ['start', 'segments'] as const
 
 function dimensions([q, k, v]: readonly TensorType[], { nHeads }: Attributes) {
   const H = nHeads as number
   return { T: q.shape[0], S: k.shape[0], H, K: q.shape[1] / H, V: v.shape[1] / H }
 }
 
-function checkAttention(inputs: readonly TensorType[], attributes: Attributes): void {
+function checkAttention(
+  inputs: readonly TensorType[],
+  attributes: Attributes,
+  given: readonly string[] = optional.filter((name) => attributes[name]),
+): void {
   const [q, k, v, ...extra] = inputs
   const { T, S, H } = dimensions(inputs, attributes)
-  const given = optional.filter((name) => attributes[name])
   const fits =
     [q, k, v].every((t) => t.shape.length === 2 && t.dtype === 'f32' && t.shape[1] % H === 0) &&
     q.shape[1] === k.shape[1] &&
@@ -52,30 +55,24 @@ function checkAttention(inputs: readonly TensorType[], attributes: Attributes): 
 /** The optional i32 inputs that follow the first `from` ones, by name. */
 function options(inputs: readonly Values[], from: number, attributes: Attributes) {
   let next = from
-  const [start, positions, segments] = optional.map((name) => (attributes[name] ? inputs[next++].data : undefined))
-  return { start: start ? start[0] : 0, positions, segments }
+  const [start, segments] = optional.map((name) => (attributes[name] ? inputs[next++].data : undefined))
+  return { start: start ? start[0] : 0, segments }
 }
 
-/** What forward and backward share: turned and rounded operands, and which keys a query sees. */
+/** What forward and backward share: rounded operands, and which keys a query sees. */
 function prepare(inputs: readonly Values[], from: number, attributes: Attributes, context: KernelContext) {
   const [q, k, v] = inputs
   const size = dimensions(inputs, attributes)
-  const { start, positions, segments } = options(inputs, from, attributes)
-  const base = (attributes.ropeBase as number) ?? 0
-  const keyPosition = (row: number) => (positions ? positions[row] : row)
-  const queryPosition = (row: number) => keyPosition(start + row)
+  const { start, segments } = options(inputs, from, attributes)
   const end = attributes.start ? start + size.T : size.S
   const sees = (i: number, j: number) =>
     j < end && (!attributes.causal || j <= start + i) && (!segments || segments[start + i] === segments[j])
   return {
     ...size,
-    base,
     scale: attributes.scale as number,
-    keyPosition,
-    queryPosition,
     sees,
-    q: context.operand(rotate(q, size.H, base, queryPosition, 1)),
-    k: context.operand(rotate(k, size.H, base, keyPosition, 1)),
+    q: context.operand(q.data),
+    k: context.operand(k.data),
     v: context.operand(v.data),
   }
 }
@@ -157,7 +154,10 @@ export const attentionOp: Op = {
   },
 }
 
-/** Inputs: q, k, v, the values, the weights (where `kept`) or the log-sum-exps, and the cotangent of the values. */
+/**
+ * Inputs: q, k, v, the mixed values, in bf16 rounded as operands of products are (ours), the weights (where `kept`) or the
+ * log-sum-exps, and the cotangent of the mixed values.
+ */
 export const attentionGradOp: Op = {
   name: 'attentionGrad',
   infer: ([q, k, v]) => [q, k, v],
@@ -165,7 +165,8 @@ export const attentionGradOp: Op = {
   kernel(inputs, [dq, dk, dv], attributes, context) {
     const p = prepare(inputs, 6, attributes, context)
     const { T, S, H, K, V, scale } = p
-    const [, , , out, known, dout] = inputs
+    const [, , , { data: unrounded }, known, dout] = inputs
+    const out = context.operand(unrounded)
     const row = new Float64Array(S)
     const weightsOf = (h: number, i: number): [weights: Float32Array, share: number] => {
       const at = h * T + i
@@ -176,14 +177,13 @@ export const attentionGradOp: Op = {
       scores(p, h, i, row)
       return [context.operand(Float32Array.from(row, (s) => Math.exp(s - known.data[at]))), 1]
     }
-    const [turnedQ, turnedK] = [new Float64Array(dq.data.length), new Float64Array(dk.data.length)]
-    const valueSum = new Float64Array(dv.data.length)
+    const [querySum, keySum, valueSum] = [dq, dk, dv].map(({ data }) => new Float64Array(data.length))
     for (let h = 0; h < H; h++)
       for (let i = 0; i < T; i++) {
         const [weights, share] = weightsOf(h, i)
         const at = (i * H + h) * V
         const dvalues = Float32Array.from(dout.data.subarray(at, at + V), (ct) => ct * share)
-        const delta = dvalues.reduce((sum, ct, c) => sum + out.data[at + c] * ct, 0)
+        const delta = dvalues.reduce((sum, ct, c) => sum + out[at + c] * ct, 0)
         const dvaluesOperand = context.operand(dvalues)
         const dscores = new Float32Array(S)
         for (let j = 0; j < S; j++) {
@@ -196,29 +196,31 @@ export const attentionGradOp: Op = {
           if (!p.sees(i, j)) continue
           for (let c = 0; c < K; c++) {
             const [iq, jk] = [(i * H + h) * K + c, (j * H + h) * K + c]
-            turnedQ[iq] += ds[j] * p.k[jk]
-            turnedK[jk] += ds[j] * p.q[iq]
+            querySum[iq] += ds[j] * p.k[jk]
+            keySum[jk] += ds[j] * p.q[iq]
           }
           for (let c = 0; c < V; c++) valueSum[(j * H + h) * V + c] += weights[j] * dvaluesOperand[c]
         }
       }
-    const back = (x: Values, values: Float64Array, position: (row: number) => number) =>
-      rotate({ ...x, data: Float32Array.from(values) }, H, p.base, position, -1)
-    dq.data.set(back(dq, turnedQ, p.queryPosition))
-    dk.data.set(back(dk, turnedK, p.keyPosition))
+    dq.data.set(querySum)
+    dk.data.set(keySum)
     dv.data.set(valueSum)
   },
 }
 
 /** softmax(scale · Q Kᵀ + mask) V per head (Vaswani et al. 2017): q `[T, H·K]`, k `[S, H·K]`, v `[S, H·V]` → `[T, H·V]`. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, o: AttentionOptions): Tensor {
+  const H = o.nHeads
   const given = optional.filter((name) => o[name])
   const attributes = {
-    nHeads: o.nHeads,
+    nHeads: H,
     causal: o.causal ?? true,
-    scale: o.scale ?? 1 / Math.sqrt(q.shape[1] / o.nHeads),
-    ropeBase: o.ropeBase ?? 0,
+    scale: o.scale ?? 1 / Math.sqrt(q.shape[1] / H),
     ...Object.fromEntries(given.map((name) => [name, true])),
   }
-  return apply(attentionOp, [q, k, v, ...given.map((name) => o[name]!)], attributes)[0]
+  const named = (['start', 'positions', 'segments'] as const).filter((name) => o[name])
+  checkAttention([q, k, v, ...named.map((name) => o[name]!)], attributes, named)
+  const turn = (x: Tensor, start?: Tensor) =>
+    o.ropeBase ? rope(x, { nHeads: H, base: o.ropeBase, positions: o.positions, start }) : x
+  return apply(attentionOp, [turn(q, o.start), turn(k), v, ...given.map((name) => o[name]!)], attributes)[0]
 }

@@ -226,8 +226,12 @@ const otherRows: Row[] = [
   ['takeRow', { x: f32([4, 3]), at: i32([], [2]) }, ({ x, at }) => takeRow(x, at)],
   ['takeRow of a vector', { x: f32([4]), at: i32([], [3]) }, ({ x, at }) => takeRow(x, at)],
   ['takeRow of three axes', { x: f32([3, 2, 2]), at: i32([], [0]) }, ({ x, at }) => takeRow(x, at)],
-  ['rope', { x: f32([4, 6]), at: i32([], [3]) }, ({ x, at }) => rope(x, at, { nHeads: 2, base: 10 })],
-  ['rope of even heads', { x: f32([3, 8]), at: i32([], [0]) }, ({ x, at }) => rope(x, at, { nHeads: 2, base: 100 })],
+  ['rope', { x: f32([4, 6]), at: i32([], [3]) }, ({ x, at }) => rope(x, { nHeads: 2, base: 10, start: at })],
+  [
+    'rope of even heads',
+    { x: f32([3, 8]), at: i32([], [0]) },
+    ({ x, at }) => rope(x, { nHeads: 2, base: 100, start: at }),
+  ],
   ['putRow', { x: f32([2, 3]), at: i32([], [1]) }, ({ x, at }) => apply(putRowOp, [x, at], { rows: 4 })[0]],
   ['one tensor twice', { x: f32([3, 3]) }, ({ x }) => mul(matmul(x, x), add(x, x))],
 ]

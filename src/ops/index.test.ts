@@ -9,7 +9,7 @@ describe('the op set', () => {
         ...['add', 'sub', 'mul', 'div', 'where', 'fill', 'sumTo', 'broadcastTo'],
         ...['neg', 'exp', 'log', 'sqrt', 'reciprocal', 'square', 'abs', 'relu', 'step', 'sigmoid', 'softplus', 'tanh'],
         ...['gelu', 'silu'],
-        ...['matmul', 'attention', 'attentionGrad', 'rope', 'norm', 'normGrad', 'softmax'],
+        ...['matmul', 'attention', 'attentionGrad', 'ropeTable', 'rope', 'norm', 'normGrad', 'softmax'],
         ...['embed', 'embedGrad', 'linearCrossEntropy', 'linearCrossEntropyGrad'],
         ...['slice', 'pad', 'concat', 'shift', 'transpose', 'reshape', 'takeRow', 'putRow', 'append', 'stopGradient'],
       ].sort(),

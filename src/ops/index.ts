@@ -12,7 +12,7 @@ import { matmulOp } from './matmul.ts'
 import { normGradOp, normOp } from './norm.ts'
 import type { Op } from './op.ts'
 import { broadcastToOp, sumToOp } from './reduce.ts'
-import { ropeOp } from './rope.ts'
+import { ropeOp, ropeTableOp } from './rope.ts'
 import { concatOp, padOp, reshapeOp, shiftOp, sliceOp, transposeOp } from './shape.ts'
 import { softmaxOp } from './softmax.ts'
 import { stopGradientOp } from './stop-gradient.ts'
@@ -35,6 +35,7 @@ export const ops: ReadonlyMap<string, Op> = new Map(
     matmulOp,
     attentionOp,
     attentionGradOp,
+    ropeTableOp,
     ropeOp,
     normOp,
     normGradOp,
@@ -68,7 +69,7 @@ export { type NormKind, norm } from './norm.ts'
 export { apply, type KernelContext, type Op } from './op.ts'
 export { broadcastTo, sum, sumRows, sumTo } from './reduce.ts'
 export { type RepeatOptions, repeat } from './repeat.ts'
-export { rope } from './rope.ts'
+export { type RopeOptions, rope } from './rope.ts'
 export { concat, reshape, shift, slice, transpose } from './shape.ts'
 export { softmax } from './softmax.ts'
 export { stopGradient } from './stop-gradient.ts'

@@ -25,7 +25,10 @@ export type UnaryName =
 
 interface Function1 {
   readonly f: (x: number) => number
-  /** One that costs next to nothing beside `f`: it becomes a second output where the gradient asks for it. */
+  /**
+   * One that costs next to nothing beside `f`: it becomes a second output where the gradient asks for it, in bf16 rounded as
+   * operands of products are (ours), so that it can be kept in half the room.
+   */
   readonly derivative?: (x: number) => number
   /** The cotangent of x, from that of y = f(x). */
   readonly back?: (ct: Tensor, x: Tensor, y: Tensor) => Tensor | undefined
@@ -74,9 +77,10 @@ function unaryOp(name: UnaryName): Op {
       return [x]
     },
     vjp: derivative || back ? vjp : undefined,
-    kernel([x], [y, slope]) {
-      for (let i = 0; i < x.data.length; i++) y.data[i] = f(x.data[i])
-      if (slope) for (let i = 0; i < x.data.length; i++) slope.data[i] = derivative!(x.data[i])
+    kernel([x], [y, slope], _, context) {
+      const data = x.data as Float32Array
+      if (slope) slope.data.set(context.operand(data.map(derivative!)))
+      for (let i = 0; i < data.length; i++) y.data[i] = f(data[i])
     },
   }
 }

@@ -116,11 +116,13 @@ const ropes = [
   [3, 2, 5],
   [17, 3, 8],
   [5, 1, 70],
-].flatMap(([T, H, K]) =>
-  trainingCases(`rope of [${T}, ${H} × ${K}]`, { x: f32([T, H * K]), at: i32([], below(9)) }, ({ x, at }) =>
-    rope(x, at, { nHeads: H, base: 1000 }),
-  ),
-)
+].flatMap(([T, H, K], i) => {
+  const at: Record<string, Sample>[] = [{}, start(9), positions(T), { ...start(4), ...positions(T + 3) }]
+  const samples = { x: f32([T, H * K]), ...at[i] }
+  return trainingCases(`rope of [${T}, ${H} × ${K}] at ${Object.keys(at[i])}`, samples, ({ x, ...options }) =>
+    rope(x, { nHeads: H, base: 1000, ...options }),
+  )
+})
 
 const mixtures = mixedCases('attention', { q: f32([5, 8]), k: f32([6, 8]), v: f32([6, 6]) }, ({ q, k, v }) =>
   attention(q, k, v, { nHeads: 2, causal: false, ...positioned }),

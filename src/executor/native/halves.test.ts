@@ -23,14 +23,15 @@ function looped(width: number, also: (operand: Tensor) => void = () => {}): Prog
   return compileTraining(graph, loss).main
 }
 
-/** Attention of 48 rows, 2 heads, in the middle of a loss; `also` gets its queries, keys and values. */
+/** Attention of 48 rows, 2 heads, between products; `also` gets its queries, keys and values, and what it makes of them. */
 function attending(ropeBase: number, width = 32, also: (operands: Tensor[]) => void = () => {}): Program {
   let loss!: Tensor
   const graph = trace('attending', () => {
     const x = input('x', [48, width])
     const [q, k, v] = ['q', 'k', 'v'].map((name) => matmul(x, parameter(name, [width, width])))
-    also([q, k, v])
-    const y = attention(q, k, v, { nHeads: 2, ropeBase })
+    const mixed = attention(q, k, v, { nHeads: 2, ropeBase })
+    also([q, k, v, mixed])
+    const y = matmul(mixed, parameter('o', [width, width]))
     loss = sum(mul(y, y))
   })
   return compileTraining(graph, loss).main
@@ -61,14 +62,15 @@ describe.runIf(nativeIsBuilt())('operands kept as bf16', () => {
     const lines = schedule(looped(32))
     const kernelOf = (line: string) => line.split(' ')[0]
     const written = lines.filter((line) => / → .*bf16/.test(line)).map(kernelOf)
-    // Forward the two norms and gelu, backward the product with its derivative: both follow a product in its call.
+    // Forward the two norms, gelu and its derivative, backward the product with that: those follow a product in its call.
     expect(written.sort()).toEqual(['matmul', 'matmul', 'norm', 'norm'])
+    expect(lines.join('\n')).toMatch(/matmul .* → –, bf16 @\S+, bf16 @/)
     const read = lines.filter((line) => /\(.*bf16.*\) →/.test(line)).map(kernelOf)
     expect(read.filter((kernel) => kernel !== 'matmul').sort()).toEqual([
       'linearCrossEntropy',
       'linearCrossEntropyGrad',
     ])
-    expect(read.filter((kernel) => kernel === 'matmul').length).toBe(5)
+    expect(read.filter((kernel) => kernel === 'matmul').length).toBe(6)
   })
 
   it('are none in f32, none of rows that are no whole lines, none that anything else reads', () => {
@@ -83,15 +85,18 @@ describe.runIf(nativeIsBuilt())('operands kept as bf16', () => {
     expect(summed.map((line) => line.includes('bf16'))).toEqual([true, false])
   })
 
-  it('are what attention takes but for what it turns', () => {
-    const rounded = (program: Program) =>
-      schedule(program)
-        .filter((line) => line.startsWith('matmul'))
-        .slice(0, 3)
-        .map((line) => /→ –, bf16/.test(line))
-    expect(rounded(attending(0))).toEqual([true, true, true])
-    expect(rounded(attending(10000))).toEqual([false, false, true])
-    expect(rounded(attending(0, 24))).toEqual([false, false, false])
+  it('are what attention takes and gives, turned before it and back after it', () => {
+    const written = (program: Program) => {
+      const lines = schedule(program).filter((line) => /^(matmul|rope |attention)/.test(line))
+      return lines
+        .filter((line, i) => !line.startsWith('matmul') || i < 3)
+        .map((line) => `${line.split(' ')[0]} ${line.split(' → ')[1].match(/bf16/g)?.length ?? 0}`)
+    }
+    const [product, plain] = ['matmul 1', 'matmul 0']
+    const attentions = ['attention 1', 'attentionGrad 3']
+    expect(written(attending(0))).toEqual([product, product, product, ...attentions])
+    expect(written(attending(10000))).toEqual([plain, plain, product, 'rope 1', 'rope 1', ...attentions])
+    expect(written(attending(0, 24))).toEqual([plain, plain, plain, 'attention 0', 'attentionGrad 0'])
   })
 
   it.each(nativeVariants())('change no bit on %s', async (isa) => {

@@ -1,34 +1,47 @@
 import type { Block, Instruction, Program } from '../../compile/program.ts'
+import { sameShape } from '../../tensor/type.ts'
 import { ElementwiseGroup } from './elementwise.ts'
 import type { UseTable } from './uses.ts'
 
-/** Who reads a value: a product, which rounds it; a stack that it becomes a slice of, or a slice; or anything else. */
-type Read = 'operand' | 'other' | { readonly as: number }
+/**
+ * Who reads a value: a product, which rounds it; an elementwise pass, which reads halves as well; a stack that it becomes a
+ * slice of, or a slice; or anything else.
+ */
+type Read = 'operand' | 'element' | 'other' | { readonly as: number }
 
-/** Whether an input of an instruction is an operand of products and nothing else. */
-function isOperand({ op, attributes }: Instruction, i: number): boolean {
-  if (op === 'attention' || op === 'attentionGrad') return i === 2 || (i < 2 && attributes.ropeBase === 0)
-  return i < (op === 'matmul' ? 2 : op === 'linearCrossEntropy' || op === 'linearCrossEntropyGrad' ? 1 : 0)
+/** How many of an op's inputs, the first ones, are operands of products and nothing else. */
+const operands: Readonly<Record<string, number>> = {
+  matmul: 2,
+  attention: 3,
+  attentionGrad: 4,
+  linearCrossEntropy: 1,
+  linearCrossEntropyGrad: 1,
 }
 
 /** Rows of halves are lines of operands: native/kernels.h wants them whole. */
 const LINE = 32
 
-/** Outputs that a kernel can round as it writes them. */
-const roundable = (instruction: Instruction): readonly number[] => {
+/** How many of an op's outputs, the first ones, its kernel can round as it writes them. */
+const roundable: Readonly<Record<string, number>> = { norm: 1, rope: 1, attention: 1, attentionGrad: 3 }
+
+/** Outputs that can be rounded as they are written. */
+function roundableOf(instruction: Instruction): readonly number[] {
   const { op, inputs, outputs } = instruction
-  if (op === 'attentionGrad') return outputs.slice(0, 3)
-  const is = op === 'norm' || (op === 'matmul' && inputs.length === 2) || ElementwiseGroup.accepts(instruction)
-  return is ? outputs.slice(0, 1) : []
+  const one = (op === 'matmul' && inputs.length === 2) || ElementwiseGroup.accepts(instruction)
+  return outputs.slice(0, one ? 1 : (roundable[op] ?? 0))
 }
+
+/** An output that is rounded whatever becomes of it: a derivative beside its function. */
+const roundedOf = (instruction: Instruction): readonly number[] =>
+  ElementwiseGroup.accepts(instruction) ? instruction.outputs.slice(1) : []
 
 /**
  * Values that are kept as bf16 in bf16 mode: those that products alone read, made by kernels that can round what they
- * write. Results have the same bits, since products round their operands anyway.
+ * write, and those that are rounded already. Results have the same bits, since products round their operands anyway.
  */
 export function findHalves(program: Program, uses: UseTable): Set<number> {
   const reads = new Map<number, Read[]>()
-  const made: number[] = []
+  const made: { value: number; isRounded: boolean }[] = []
   const read = (value: number, how: Read): void => {
     const id = uses.resolve(value)
     const known = reads.get(id)
@@ -51,16 +64,19 @@ export function findHalves(program: Program, uses: UseTable): Set<number> {
   }
   const visit = (instructions: readonly Instruction[]): void => {
     for (const instruction of instructions) {
-      const { op, inputs, block } = instruction
+      const { op, inputs, outputs, block } = instruction
       if (op === 'reshape') continue
-      made.push(...roundable(instruction))
+      made.push(...roundableOf(instruction).map((value) => ({ value, isRounded: false })))
+      made.push(...roundedOf(instruction).map((value) => ({ value, isRounded: true })))
       if (block) {
         visitLoop(instruction, block)
         continue
       }
       for (const [i, value] of inputs.entries()) {
-        const whole = (program.values[value].shape.at(-1) ?? 1) % LINE === 0
-        read(value, whole && isOperand(instruction, i) ? 'operand' : 'other')
+        const { shape } = program.values[value]
+        const whole = (shape.at(-1) ?? 1) % LINE === 0
+        const elementwise = ElementwiseGroup.accepts(instruction) && sameShape(shape, program.values[outputs[0]].shape)
+        read(value, !whole ? 'other' : i < (operands[op] ?? 0) ? 'operand' : elementwise ? 'element' : 'other')
       }
     }
   }
@@ -68,14 +84,15 @@ export function findHalves(program: Program, uses: UseTable): Set<number> {
   for (const { value } of program.outputs) read(value, 'other')
 
   /** The value and all that share its memory; undefined where something reads it that wants f32, or nothing does. */
-  const namesOf = (value: number): number[] | undefined => {
+  const namesOf = (value: number, isRounded: boolean): number[] | undefined => {
     const names = [value]
     for (const how of reads.get(value) ?? ['other' as const]) {
-      const more = how === 'operand' ? [] : how === 'other' ? undefined : namesOf(how.as)
+      const fits = how === 'operand' || (isRounded && how === 'element')
+      const more = fits ? [] : typeof how === 'string' ? undefined : namesOf(how.as, isRounded)
       if (!more) return undefined
       names.push(...more)
     }
     return names
   }
-  return new Set(made.flatMap((value) => namesOf(value) ?? []))
+  return new Set(made.flatMap(({ value, isRounded }) => namesOf(value, isRounded) ?? []))
 }

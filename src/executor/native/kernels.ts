@@ -27,16 +27,17 @@ const attention = (
   { type }: Lowerer,
   weights: number | undefined,
 ): Partial<KernelStep> => {
-  const from = inputs.length - ['start', 'positions', 'segments'].filter((name) => a[name]).length
+  const optional = ['start', 'segments', 'turnsQ', 'turnsK']
+  const from = inputs.length - optional.filter((name) => a[name]).length
   let next = from
-  const extra = ['start', 'positions', 'segments'].map((name) => (a[name] ? inputs[next++] : undefined))
+  const extra = optional.map((name) => (a[name] ? inputs[next++] : undefined))
   const [q, k, v] = inputs.map(type)
   const H = a.nHeads as number
   const ldWeights = weights === undefined ? 0 : type(weights).shape[2] - 1
   return {
     reads: [...inputs.slice(0, from), ...extra],
     integers: [q.shape[0], k.shape[0], H, q.shape[1] / H, v.shape[1] / H, Number(a.causal), ldWeights],
-    reals: [a.scale as number, a.ropeBase as number],
+    reals: [a.scale as number],
   }
 }
 
@@ -84,9 +85,14 @@ const choices: Readonly<Record<string, Choose>> = {
   attention: (instruction, lowerer) => attention(instruction, lowerer, instruction.outputs[2]),
   attentionGrad: (instruction, lowerer) =>
     attention(instruction, lowerer, instruction.attributes.kept ? instruction.inputs[4] : undefined),
-  rope: ({ inputs: [x], attributes: { nHeads, base, back } }, { type }) => {
+  ropeTable: ({ inputs, attributes: { base, rows, half, start, positions } }) => ({
+    reads: [start ? inputs[0] : undefined, positions ? inputs.at(-1) : undefined],
+    integers: [rows as number, half as number],
+    reals: [base as number],
+  }),
+  rope: ({ inputs: [x], attributes: { nHeads, back } }, { type }) => {
     const [T, width] = type(x).shape
-    return { integers: [T, nHeads as number, width / (nHeads as number), back ? -1 : 1], reals: [base as number] }
+    return { integers: [T, nHeads as number, width / (nHeads as number), back ? -1 : 1] }
   },
   norm: ({ inputs: [x, ...vectors], attributes }, { type, shared }) => ({
     reads: [x, vectors[0], vectors[1]],

@@ -7,6 +7,7 @@ import { findHalves } from './halves.ts'
 import { kernelStep, type Lowerer } from './kernels.ts'
 import { numbersFirst } from './numbers.ts'
 import type { KernelStep, LoopStep, Lowered, Pack, SliceOf, Step, Target } from './steps.ts'
+import { joinTurns } from './turns.ts'
 import { UseTable } from './uses.ts'
 
 /** Kernels that can add to what they write, by op and output. */
@@ -21,7 +22,7 @@ const adding: Readonly<Record<string, readonly boolean[]>> = {
 
 /** Chooses native kernels for a Program: fuses elementwise runs, lets producers add straight into sums. */
 export function lowerToSteps(program: Program, precision: Precision): Lowered {
-  return new Lowering(numbersFirst(joinAddends(program)), precision).lower()
+  return new Lowering(numbersFirst(joinAddends(joinTurns(program))), precision).lower()
 }
 
 class Lowering implements Lowerer {
