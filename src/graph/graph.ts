@@ -77,7 +77,7 @@ export function within<R>(scope: Scope, fn: () => R): R {
   }
 }
 
-/** Adds a node. What reads nothing, and work on parameters and constants alone, moves out of loops, to the root. */
+/** Adds a node. Constants, and work on parameters and constants alone, move out of loops, to the root. */
 export function addNode(
   op: string,
   inputs: readonly Tensor[],
@@ -87,8 +87,7 @@ export function addNode(
 ): Node {
   const fixed = inputs.every((t) => t.node.parameterOnly || t.node.op === 'fill')
   const parameterOnly = options.parameterOnly ?? (fixed && inputs.some((t) => t.node.parameterOnly))
-  const constant = inputs.length === 0 && options.parameterOnly === undefined && !options.body
-  const scope = parameterOnly || constant ? scopeNow().root : scopeNow()
+  const scope = parameterOnly || op === 'fill' ? scopeNow().root : scopeNow()
   const node: Node = {
     id: nextId++,
     op,

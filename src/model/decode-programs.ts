@@ -38,9 +38,9 @@ export function decodePrograms(
 const scalar: TensorType = { shape: [], dtype: 'i32' }
 
 /**
- * Lets every causal attention of a Program append its keys, turned to their positions once and for all, and its values to
- * states, and read those; and its rows stand at `start`. Each (layer, loop) has a slot of its own, which no other loop overwrites (Saunshi et al. 2025,
- * review): in a loop, its index is the slot.
+ * Lets every causal attention of a Program append its keys, turned to positions from `start` on once and for all, and its
+ * values to states, and read those. Each (layer, loop) has a slot of its own, which no other loop overwrites (Saunshi et
+ * al. 2025, review): in a loop, its index is the slot.
  */
 function withCache(program: Program, capacity: number): Program {
   const values = [...program.values]

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { compileForward } from '../compile/index.ts'
 import { refusal, runProgram } from '../executor/conformance/step.ts'
 import { referenceExecutor } from '../executor/reference/index.ts'
-import { input, output, trace } from '../graph/graph.ts'
+import { input, output, type Tensor, trace } from '../graph/graph.ts'
 import { RandomStream } from '../tensor/random.ts'
 import { attention, type RopeOptions, repeat, rope } from './index.ts'
 
@@ -54,17 +54,19 @@ describe('rope', () => {
     expect(inside.main.instructions.map(({ op }) => op)).toEqual(['ropeTable', 'rope', 'rope', 'attention'])
   })
 
-  it('makes its table outside of loops', () => {
-    const { main } = compileForward(
-      trace('t', () => {
-        const x = input('x', [3, 4])
-        const { carry } = repeat({ count: 2, carry: { x } }, (inside) => ({
-          carry: { x: rope(inside.x, { nHeads: 1, base: 10 }) },
+  it('makes its table outside of loops, but for positions that change in them', () => {
+    const opsOf = (options: (index: Tensor) => Partial<RopeOptions>) => {
+      const build = () => {
+        const { carry } = repeat({ count: 2, carry: { x: input('x', [3, 4]) } }, ({ x }, { index }) => ({
+          carry: { x: rope(x, { nHeads: 1, base: 10, ...options(index) }) },
         }))
         output('x', carry.x)
-      }),
-    )
-    expect(main.instructions.map(({ op }) => op)).toEqual(['ropeTable', 'repeat'])
+      }
+      return compileForward(trace('t', build)).main.instructions.map(({ op }) => op)
+    }
+    expect(opsOf(() => ({}))).toEqual(['ropeTable', 'repeat'])
+    expect(opsOf(() => ({ positions: i32('p', [3]), start: i32('at', []) }))).toEqual(['ropeTable', 'repeat'])
+    expect(opsOf((start) => ({ start }))).toEqual(['repeat'])
   })
 
   it('refuses what has no such heads, a start that is no i32 scalar, too few positions, a base of 0', () => {

@@ -2,7 +2,7 @@
  * Rotary positions (Su et al. 2021, arXiv 2104.09864, §3.4.2). T rows, H heads of width K, in which pairs (i, i + ⌊K/2⌋) turn by
  * position · base^(−i/⌊K/2⌋). What an odd width has left over stays as it is.
  */
-import type { Tensor } from '../graph/graph.ts'
+import { scopeNow, type Tensor, within } from '../graph/graph.ts'
 import { sameShape, type TensorType } from '../tensor/type.ts'
 import { apply, type Op, shapeError } from './op.ts'
 
@@ -79,17 +79,16 @@ export const ropeOp: Op = {
   },
 }
 
-/** Rows `[T, H·K]` turned to their positions. */
+/** Rows `[T, H·K]` turned to their positions, by a table that is made outside of loops where no loop changes it. */
 export function rope(x: Tensor, { nHeads, base, ...options }: RopeOptions): Tensor {
   const [rows, width] = x.shape
   const half = Math.floor(width / nHeads / 2)
   if (half === 0) return x
   const names = given.filter((name) => options[name])
+  const inputs = names.map((name) => options[name]!)
   const attributes = { base, rows, half, ...Object.fromEntries(names.map((name) => [name, true])) }
-  const [table] = apply(
-    ropeTableOp,
-    names.map((name) => options[name]!),
-    attributes,
-  )
+  const { root } = scopeNow()
+  const outside = inputs.every(({ node }) => node.scope === root)
+  const [table] = within(outside ? root : scopeNow(), () => apply(ropeTableOp, inputs, attributes))
   return apply(ropeOp, [x, table], { nHeads, back: false })[0]
 }
