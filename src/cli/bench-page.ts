@@ -1,8 +1,9 @@
 /**
  * What a bench measured: tables and figures, for a terminal and as a page of Markdown.
  */
-import { writeFile } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+import { access, constants, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, extname } from 'node:path'
+import { ioReason } from '../files/durable-file.ts'
 import { type Column, markdownTable, textTable } from '../report/table.ts'
 import { LatheError } from '../settings/error.ts'
 
@@ -35,6 +36,18 @@ export const legend = (text: string): Block => ({ markdown: text })
 export const printedText = (blocks: readonly Block[]): string =>
   blocks.flatMap(({ text }) => (text === undefined ? [] : [`${text}\n`])).join('\n')
 
+/** Throws a LatheError where a page could not be written: before it is measured for minutes. */
+export async function expectWritable(file: string): Promise<void> {
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  if (isFolder) throw new LatheError(`--out: ${file} is a folder: name a file in it`)
+  await access(dirname(file), constants.W_OK).catch((error) => {
+    throw new LatheError(`--out: cannot write ${file}: ${ioReason(error)}`)
+  })
+}
+
 /** Writes the page, and its figures beside it as FILE-NAME.svg. Throws a LatheError where it cannot. */
 export async function writePage(file: string, { title, blocks }: Measured, facts: string): Promise<void> {
   const stem = file.slice(0, file.length - extname(file).length)
@@ -47,6 +60,6 @@ export async function writePage(file: string, { title, blocks }: Measured, facts
     await writeFile(file, `# ${title}\n\n${[facts, ...parts].join('\n\n')}\n`)
     for (const { file, svg } of figures) await writeFile(file, svg)
   } catch (error) {
-    throw new LatheError(`--out: cannot write ${file}: ${(error as Error).message}`)
+    throw new LatheError(`--out: cannot write ${file}: ${ioReason(error)}`)
   }
 }

@@ -6,7 +6,7 @@ import { gridPlaces } from '../bench/grid.ts'
 import { pickModels } from '../bench/models.ts'
 import { nativeIsBuilt, referenceExecutor } from '../executor/index.ts'
 import { measureGrid } from './bench-grid.ts'
-import { type Measured, printedText, writePage } from './bench-page.ts'
+import { expectWritable, type Measured, printedText, writePage } from './bench-page.ts'
 import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
 import { peersTable } from './bench-tables.ts'
@@ -119,7 +119,12 @@ it('peers are a table of their times and of how many times as long as Lathe they
   expect(text).toContain('S: broken failed: MemoryError')
 })
 
-it('a page that cannot be written says so', async () => {
-  const error = await writePage('/nowhere/at/all.md', { title: '', json: {}, blocks: [] }, '').catch((e: Error) => e)
-  expect(error).toMatchObject({ name: 'LatheError', message: expect.stringMatching(/^--out: cannot write \/nowhere/) })
+it('a page that cannot be written says so, and is asked before it is measured', async () => {
+  const said = (promise: Promise<void>) => promise.then(() => 'nothing').catch((error: Error) => error.message)
+  const nowhere = '/nowhere/at/all.md'
+  const refused = '--out: cannot write /nowhere/at/all.md: no such file or folder (ENOENT)'
+  expect(await said(writePage(nowhere, { title: '', json: {}, blocks: [] }, ''))).toBe(refused)
+  expect(await said(expectWritable(nowhere))).toBe(refused)
+  expect(await said(expectWritable(tmpdir()))).toBe(`--out: ${tmpdir()} is a folder: name a file in it`)
+  expect(await said(expectWritable(join(tmpdir(), 'a page.md')))).toBe('nothing')
 })

@@ -9,7 +9,7 @@ import { pickModels } from '../bench/models.ts'
 import { findPeers } from '../bench/peers.ts'
 import { chooseExecutor } from '../executor/index.ts'
 import { measureGrid } from './bench-grid.ts'
-import { type Measured, printedText, writePage } from './bench-page.ts'
+import { expectWritable, type Measured, printedText, writePage } from './bench-page.ts'
 import { measureProfiles } from './bench-profile.ts'
 import { measureScaling } from './bench-scaling.ts'
 import { measureSteps, type StepsOptions } from './bench-steps.ts'
@@ -88,6 +88,7 @@ export function benchCommand(): Command {
 
 async function runBench(flags: BenchFlags): Promise<void> {
   const models = pickModels(flags.models)
+  if (flags.out !== undefined) await expectWritable(flags.out)
   const executor = chooseExecutor(flags)
   const say = (line: string): void => {
     if (!flags.json) process.stderr.write(`${line}\n`)
